@@ -1,0 +1,87 @@
+"""The words of the project as types: environment, node, role, artifact (see docs/architecture.md).
+
+Plain frozen values, made by `config.load()` and read by everyone. No I/O and no derivation here:
+what can be derived (quorum, connect strings) is in `plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port a role listens on. `protocol` is "tcp" or "udp"."""
+
+    name: str
+    number: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A row of the role table (pillar/roles.yaml).
+
+    `needs`: roles that must be up somewhere in the cluster first. `beside`: roles that must be on the
+    same node. `counts`: allowed numbers of nodes, () = any. `restart`: service -> how many of its
+    nodes may restart at once ("1", "10%"). `secrets`: names a node of this role receives.
+    """
+
+    name: str
+    summary: str
+    components: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    ports: tuple[Port, ...] = ()
+    probe: str | None = None
+    restart: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine. `zookeeper_id` is pinned by a person and never derived from list order."""
+
+    name: str
+    address: IPv4Address
+    roles: tuple[str, ...]
+    zookeeper_id: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One validated environment. `settings`: component -> key -> value, only what differs."""
+
+    env: str
+    path: Path
+    driver: str
+    driver_settings: Mapping[str, Any]
+    domain: str
+    network: IPv4Network
+    nodes: tuple[Node, ...]
+    roles: Mapping[str, Role]
+    settings: Mapping[str, Mapping[str, Any]]
+    production: bool = False
+
+    def with_role(self, role: str) -> tuple[Node, ...]:
+        """The nodes that carry `role`, in the order of the topology."""
+        return tuple(node for node in self.nodes if role in node.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How a node is reached over SSH. `host_keys` are known_hosts key fields ("ssh-ed25519 AAAA...")."""
+
+    node: str
+    address: str
+    port: int
+    user: str
+    host_keys: tuple[str, ...]
