@@ -1,0 +1,122 @@
+"""The phases of a plan, one file each: `run(context, phase) -> PhaseResult`.
+
+The `Context` is what they share. Its parts are made when first asked for, so that `--only` and
+`--from` need nothing but what the earlier phases left on the machines.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bootstrap.model import Cluster, Machine
+
+if TYPE_CHECKING:
+    from bootstrap.artifacts import Artifact
+    from bootstrap.certificates import Authority
+    from bootstrap.drivers import Driver
+    from bootstrap.hosts import Hosts
+    from bootstrap.plan import Plan
+    from bootstrap.salt_api import SaltApi
+    from bootstrap.secrets import Secrets
+
+# Where the Salt master's API listens; the number is the admin role's `salt-api` port in pillar/roles.yaml.
+ADMIN_ROLE = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseResult:
+    """What a phase did: changes per node, and remarks for the operator."""
+
+    changes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Context:
+    """The environment at work. `progress(phase, text, node=...)` tells what is going on."""
+
+    def __init__(self, plan: Plan, progress: Callable[..., None]) -> None:
+        self.plan = plan
+        self.cluster: Cluster = plan.cluster
+        self.progress = progress
+        self._lock = threading.RLock()
+        self._machines: tuple[Machine, ...] | None = None
+        self._hosts: Hosts | None = None
+        self._salt: SaltApi | None = None
+        self._artifacts: Mapping[str, Artifact] | None = None
+
+    def teller(self, phase: str) -> Callable[[str, str], None]:
+        """`progress(node or "", message)` for one phase: what libraries are handed."""
+        return lambda node, text: self.progress(phase, text, node=node)
+
+    @property
+    def driver(self) -> Driver:
+        """How this environment's machines come to exist."""
+        from bootstrap import drivers
+
+        return drivers.get(self.cluster)
+
+    @property
+    def secrets(self) -> Secrets:
+        """The environment's secrets, made once."""
+        from bootstrap.secrets import Secrets
+
+        return Secrets(self.cluster.env)
+
+    @property
+    def authority(self) -> Authority:
+        """The environment's CA."""
+        from bootstrap.certificates import Authority
+
+        return Authority(self.cluster.env)
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        """Everything the nodes are given, present and checked."""
+        with self._lock:
+            if self._artifacts is None:
+                from bootstrap import artifacts
+
+                self._artifacts = artifacts.ensure(self.plan.artifacts, self.teller("artifacts"))
+            return self._artifacts
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """How the nodes are reached."""
+        with self._lock:
+            if self._machines is None:
+                self._machines = self.driver.machines()
+            return self._machines
+
+    @machines.setter
+    def machines(self, machines: tuple[Machine, ...]) -> None:
+        with self._lock:
+            self._machines, self._hosts = machines, None
+
+    @property
+    def hosts(self) -> Hosts:
+        """SSH to the nodes."""
+        with self._lock:
+            if self._hosts is None:
+                from bootstrap.hosts import Hosts
+
+                self._hosts = Hosts(self.cluster.env, self.machines)
+            return self._hosts
+
+    @property
+    def salt(self) -> SaltApi:
+        """The Salt master's API (logs in when first used)."""
+        with self._lock:
+            if self._salt is None:
+                from bootstrap import salt_api
+
+                self._salt = salt_api.connect(self.cluster, self.secrets, self.authority)
+            return self._salt
+
+    def close(self) -> None:
+        """Ends the connections that were opened."""
+        with self._lock:
+            if self._hosts is not None:
+                self._hosts.close()
