@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = error.status
     except KeyboardInterrupt:
         report.interrupted()
-        status = ExitStatus.INTERRUPTED
+        os._exit(ExitStatus.INTERRUPTED)  # not sys.exit: that would wait for threads that talk to machines
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing is left to say
         status = ExitStatus.OK

@@ -1,0 +1,79 @@
+"""A role's phase: its components on all its nodes at once, then a rolling restart where configuration changed.
+
+A state never restarts a clustered service; it leaves a marker. Marked nodes are restarted here, followers
+before the leader, a batch at a time, and the marker goes only when the readiness probe has passed. An
+interrupted roll is continued by the next run, since the markers are on the nodes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bootstrap.errors import StateFailedError
+from bootstrap.phases import Context, PhaseResult
+from bootstrap.plan import Phase
+from bootstrap.salt_api import NodeReturn
+
+APPLY_SECONDS = 900  # a first installation over a slow line; the services' own bounds are in the states
+NODES_PER_JOB = 200  # more minions than this in one job crowd the master's workers
+
+
+def run(context: Context, phase: Phase) -> PhaseResult:
+    """Apply the role; restart what its changes call for. Raises StateFailedError with every node's failure."""
+    role = context.cluster.roles[phase.role or phase.name]
+    returns: dict[str, NodeReturn] = {}
+    for start in range(0, len(phase.nodes), NODES_PER_JOB):
+        returns |= _apply(context, phase, phase.nodes[start : start + NODES_PER_JOB], phase.components)
+    changes = {node: result.changes for node, result in returns.items()}
+    for service, at_once in role.restart.items():
+        marked = [node for node in phase.nodes if service in returns[node].pending]
+        for node, count in _roll(context, phase, service, marked, at_once).items():
+            changes[node] += count
+    return PhaseResult(changes=changes)
+
+
+def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], at_once: str) -> dict[str, int]:
+    if not marked:
+        return {}
+    changes: dict[str, int] = {}
+    probe = context.cluster.roles[phase.role or phase.name].probe
+    modes = context.salt.call(marked, "readiness.probe", probe, timeout=60) if probe else {}
+    leaders_last = sorted(marked, key=lambda node: dict(modes.get(node) or {}).get("mode") == "leader")
+    size = batch_size(at_once, len(phase.nodes))
+    for start in range(0, len(leaders_last), size):
+        batch = leaders_last[start : start + size]
+        context.progress(phase.name, f"restarting {service} on {', '.join(batch)}")
+        for node, result in _apply(context, phase, batch, [f"{service}.restart"]).items():
+            changes[node] = result.changes
+    return changes
+
+
+def batch_size(at_once: str, nodes: int) -> int:
+    """`"1"` -> 1; `"10%"` of 500 -> 50; never below one."""
+    if at_once.endswith("%"):
+        return max(1, math.floor(nodes * int(at_once[:-1]) / 100))
+    return max(1, int(at_once))
+
+
+def _apply(context: Context, phase: Phase, nodes: Sequence[str], sls: Sequence[str]) -> dict[str, NodeReturn]:
+    def on_return(node: str, result: NodeReturn) -> None:
+        text = f"{len(result.failed)} failed" if result.failed else f"{result.changes} changes"
+        context.progress(phase.name, f"{text} ({result.seconds:.1f} s)", node=node)
+
+    returns = context.salt.apply(nodes, sls, timeout=APPLY_SECONDS, on_return=on_return)
+    failed = {node: result.failed for node, result in returns.items() if result.failed}
+    if failed:
+        raise _failure(phase, failed)
+    return dict(returns)
+
+
+def _failure(phase: Phase, failed: dict[str, tuple[object, ...]]) -> StateFailedError:
+    lines = [f"{node}: {state}" for node, states in failed.items() for state in states]
+    return StateFailedError(
+        f"states of '{phase.name}' failed on {', '.join(sorted(failed))}",
+        where=f"phase {phase.name}",
+        lines=lines,
+        cause="the first failed state of each node is listed first; later ones may only follow from it",
+        next_step=f"bootstrap ssh {min(failed)} -- journalctl -e; then run the same command again",
+    )
