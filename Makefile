@@ -1,0 +1,47 @@
+# make cluster  a verified cluster of local machines      make test   everything that is tested
+ENV    ?= local
+PYTHON ?= python3.11
+BIN    := .venv/bin
+
+.PHONY: help cluster test check unit states services e2e bench destroy clean
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: requirements.lock pyproject.toml packaging/controller/venv.sh
+	@PYTHON=$(PYTHON) sh packaging/controller/venv.sh .venv
+	@touch $@
+
+cluster: .venv/ready  ## make and verify the cluster of ENV (local)
+	@$(BIN)/bootstrap cluster --env $(ENV)
+
+test: check services e2e  ## all tests; uses and leaves the cluster `local`
+
+check: .venv/ready unit states  ## fast: lint, types, unit tests, rendered states
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+
+unit: .venv/ready
+	@$(BIN)/python -m pytest -q tests/unit
+
+states: .venv/ready
+	@$(BIN)/python -m pytest -q tests/states
+
+services: .venv/ready  ## real programs on loopback
+	@$(BIN)/python -m pytest -q tests/services
+
+e2e: .venv/ready  ## the cluster itself: converge, verify, break, recover
+	@$(BIN)/python -m pytest -v tests/e2e
+
+bench: .venv/ready  ## what a run costs, against a plain shell script
+	@$(BIN)/python tests/bench/bench_cluster.py
+	@$(BIN)/python tests/bench/bench_plan.py
+
+destroy: .venv/ready  ## remove the machines of ENV
+	@$(BIN)/bootstrap destroy --env $(ENV)
+
+clean:           ## remove what was built in this checkout
+	@rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
