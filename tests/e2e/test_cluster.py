@@ -1,0 +1,62 @@
+"""The path a newcomer takes: a cluster, verified; the same again without a change; one setting rolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import bootstrap, on_node, say
+
+from bootstrap.model import Cluster
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_second_run_changes_nothing(local: Cluster) -> None:
+    run = bootstrap("cluster", "--env", "local", "--json").expect()
+    say(f"second run: {run.seconds:.1f} s")
+    changed = {phase["name"]: phase["nodes"] for phase in run.document["phases"] if phase["changes"]}
+    assert changed == {}
+    assert run.document["changes"] == 0
+    assert run.document["skipped"] == []
+
+
+def test_the_last_line_says_how_many_changes_in_words(local: Cluster) -> None:
+    run = bootstrap("cluster", "--env", "local", "--skip", "verify").expect()
+    assert "0 changes" in run.out.strip().splitlines()[-1]
+
+
+def test_verify_and_status_agree_that_all_is_well(local: Cluster) -> None:
+    assert bootstrap("verify", "--env", "local", "--json").expect().document["failed"] == []
+    run = bootstrap("status", "--env", "local", "--json").expect()
+    assert run.seconds < 6, "status promises an answer within 3 s of its own"
+
+
+def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callable[..., str]) -> None:
+    leader = next(n.name for n in local.with_role("zookeeper") if "leader" in _mode(n.name))
+    before = {n.name: _since(n.name) for n in local.with_role("zookeeper")}
+
+    def raise_sync_limit(topology: dict[str, Any]) -> None:
+        topology["settings"] = {"zookeeper": {"sync_limit": 6}}
+
+    changed = variant("local", raise_sync_limit)
+    run = bootstrap("cluster", "--env", changed, "--json", "--only", "salt,zookeeper").expect()
+    after = {n.name: _since(n.name) for n in local.with_role("zookeeper")}
+    assert all(after[name] > before[name] for name in before), "every member was restarted"
+    assert max(after, key=lambda name: after[name]) == leader, "the leader was restarted last"
+    assert "syncLimit=6" in on_node("control-1", "cat /etc/zookeeper/zoo.cfg")
+    again = bootstrap("cluster", "--env", changed, "--json", "--only", "salt,zookeeper").expect()
+    assert again.document["changes"] == 0
+    say(f"one setting rolled over three members in {run.seconds:.1f} s")
+    bootstrap("cluster", "--env", "local").expect()
+
+
+def _mode(node: str) -> str:
+    return on_node(node, "exec 3<>/dev/tcp/$(hostname -i)/2181; printf srvr >&3; grep Mode <&3", check=False) or on_node(
+        node, "bash -c 'exec 3<>/dev/tcp/'$(hostname -i)'/2181; printf srvr >&3; grep Mode <&3'"
+    )
+
+
+def _since(node: str) -> int:
+    return int(on_node(node, "systemctl show --property=ActiveEnterTimestampMonotonic --value zookeeper"))
