@@ -12,6 +12,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+BASE_ROLE = "base"  # every node has it without saying so
+ADMIN_ROLE = "admin"  # the one node with the Salt master and the artifact server
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -23,12 +26,33 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Something of a role to look at in a browser. `secret` is the file of the login's password, "" = no login."""
+
+    name: str
+    port: int
+    scheme: str = "http"
+    path: str = "/"
+    user: str = ""
+    secret: str = ""
+
+    def url(self, address: str) -> str:
+        """Where it answers on a node."""
+        return f"{self.scheme}://{address}:{self.port}{self.path}"
+
+    def login(self, secrets: Path) -> str:
+        """Who to log in as, and the file (never the value) of the password."""
+        return f"{self.user}, password in {secrets / self.secret}" if self.secret else "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A row of the role table (pillar/roles.yaml).
 
     `needs`: roles that must be up somewhere in the cluster first. `beside`: roles that must be on the
     same node. `counts`: allowed numbers of nodes, () = any. `restart`: service -> how many of its
-    nodes may restart at once ("1", "10%"). `secrets`: names a node of this role receives.
+    nodes may restart at once ("1", "10%"). `secrets`: names a node of this role receives. `artifacts`:
+    names of the files its nodes take from the artifact server.
     """
 
     name: str
@@ -42,6 +66,8 @@ class Role:
     restart: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +98,9 @@ class Cluster:
     production: bool = False
 
     def with_role(self, role: str) -> tuple[Node, ...]:
-        """The nodes that carry `role`, in the order of the topology."""
+        """The nodes that carry `role`, in the order of the topology; every node carries `base`."""
+        if role == BASE_ROLE:
+            return self.nodes
         return tuple(node for node in self.nodes if role in node.roles)
 
 
