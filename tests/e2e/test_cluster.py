@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import bootstrap, on_node, say
+from lab import bootstrap, on_node, say
 
 from bootstrap.model import Cluster
 
@@ -53,9 +53,9 @@ def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callab
 
 
 def _mode(node: str) -> str:
-    return on_node(node, "exec 3<>/dev/tcp/$(hostname -i)/2181; printf srvr >&3; grep Mode <&3", check=False) or on_node(
-        node, "bash -c 'exec 3<>/dev/tcp/'$(hostname -i)'/2181; printf srvr >&3; grep Mode <&3'"
-    )
+    return on_node(
+        node, "exec 3<>/dev/tcp/$(hostname -i)/2181; printf srvr >&3; grep Mode <&3", check=False
+    ) or on_node(node, "bash -c 'exec 3<>/dev/tcp/'$(hostname -i)'/2181; printf srvr >&3; grep Mode <&3'")
 
 
 def _since(node: str) -> int:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import bootstrap, container, on_node, say, wait_for
+from lab import bootstrap, container, on_node, say, wait_for
 from mesos_framework import MesosFramework
 
 from bootstrap.errors import ExitStatus
