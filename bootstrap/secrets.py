@@ -1,0 +1,74 @@
+"""The environment's secrets: made once, kept as 0600 files in the state folder, never printed.
+
+One value per file under `state/<env>/secrets/`. A value leaves this module only to be written to a
+0600 file of the host that needs it, or to log in over verified TLS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets as random
+from collections.abc import Iterable, Mapping
+
+from bootstrap import paths
+from bootstrap.errors import OperatorError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_BYTES = 32  # of randomness; written as 64 hexadecimal digits, which survive every file format
+
+
+class Secrets:
+    """Values by name. Its repr shows no value, so a traceback or a log cannot either."""
+
+    __slots__ = ("_folder",)
+
+    def __init__(self, env: str) -> None:
+        self._folder = paths.state_dir(env) / "secrets"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self.names())} in {self._folder})"
+
+    def names(self) -> tuple[str, ...]:
+        """The secrets that exist."""
+        return tuple(sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name)))
+
+    def value(self, name: str) -> str:
+        """The secret `name`, made if there is none. Two callers at once get the same value."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"'{name}' is no name for a secret: small letters, digits and hyphens only")
+        path = self._folder / name
+        try:
+            value = path.read_text()
+        except FileNotFoundError:
+            self._make(name)
+            value = path.read_text()
+        if not value:
+            raise OperatorError(
+                f"the secret '{name}' is empty",
+                where=str(path),
+                cause="it was written by hand, or the file system lost it",
+                next_step=f"remove {path} and run again: a new one is made and handed to the nodes",
+            )
+        return value
+
+    def values(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Several at once."""
+        return {name: self.value(name) for name in names}
+
+    def _make(self, name: str) -> None:
+        """Whole or not at all, and never over an existing one: written beside, then hard-linked into place."""
+        draft = self._folder / f".{name}.{os.getpid()}.{random.token_hex(4)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(random.token_hex(_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                (self._folder / name).hardlink_to(draft)
+            except FileExistsError:
+                return  # another process was first; its value stands
+        finally:
+            draft.unlink()
