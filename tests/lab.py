@@ -1,4 +1,4 @@
-"""The `bootstrap` command as a program, and ways to look at and break its machines: for end-to-end tests and benchmarks."""
+"""The `bootstrap` command as a program, and ways to look at and break its machines: for tests and benchmarks."""
 
 from __future__ import annotations
 
