@@ -1,0 +1,2 @@
+include:
+  - artifact-server.install
