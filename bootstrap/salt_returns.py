@@ -1,0 +1,80 @@
+"""What a minion's return says: changes, failed states, pending restarts. Pure; nothing is connected to.
+
+Exit codes of Salt's clients are not to be trusted (salt#18510, pepper#195), so every return is walked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SEPARATOR = "_|-"
+_FOLLOWS = "One or more requisite failed"  # such a state failed only because another one did
+
+
+@dataclass(frozen=True, slots=True)
+class FailedState:
+    """A state that ended with `result: false`, or a whole run that could not be rendered (`sls` is "")."""
+
+    id: str
+    sls: str
+    function: str
+    comment: str
+
+    def __str__(self) -> str:
+        place = f" ({self.sls}, {self.function})" if self.sls else ""
+        return f"{self.id}{place}: {self.comment}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReturn:
+    """One node's return of `state.apply`. `pending`: services with a restart marker; `seconds`: wall clock."""
+
+    node: str
+    changes: int
+    failed: tuple[FailedState, ...]
+    pending: tuple[str, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Every state held."""
+        return not self.failed
+
+
+def walk(node: str, data: Mapping[str, Any], seconds: float) -> NodeReturn:
+    """Read a job return (`return`, `retcode`, `success`) of `state.apply`."""
+    states = data.get("return")
+    if not isinstance(states, Mapping):
+        lines = states if isinstance(states, list) else [states]
+        text = "; ".join(str(line).strip() for line in lines if line) or "the minion returned nothing"
+        return NodeReturn(node, 0, (FailedState("state.apply", "", "", text),), (), seconds)
+    failed: list[FailedState] = []
+    pending: list[str] = []
+    changes = 0
+    for key, state in states.items():
+        if not isinstance(state, Mapping):
+            failed.append(FailedState(str(key), "", "", f"not a state's result: {state!r}"))
+            continue
+        changes += bool(state.get("changes"))
+        if state.get("result") is False:
+            failed.append(_failed(key, state))
+        if key.startswith("restart" + _SEPARATOR) and key.endswith(_SEPARATOR + "pending"):
+            pending += [str(state.get("name"))] if state.get("comment") == "pending" else []
+    if not states:
+        failed.append(FailedState("state.apply", "", "", "no state was run"))
+    elif not failed and data.get("retcode"):
+        failed.append(FailedState("state.apply", "", "", f"the minion ended with code {data['retcode']}"))
+    # Causes first, what only follows from them after; Salt's order within.
+    failed.sort(key=lambda state: state.comment.startswith(_FOLLOWS))
+    return NodeReturn(node, changes, tuple(failed), tuple(pending), seconds)
+
+
+def _failed(key: str, state: Mapping[str, Any]) -> FailedState:
+    parts = key.split(_SEPARATOR)
+    function = f"{parts[0]}.{parts[-1]}" if len(parts) >= 4 else key
+    comment = state.get("comment", "")
+    text = "\n".join(str(line) for line in comment) if isinstance(comment, list) else str(comment)
+    sls = str(state.get("__sls__") or "-")
+    return FailedState(str(state.get("__id__") or (parts[1] if len(parts) > 1 else key)), sls, function, text)
