@@ -1,0 +1,76 @@
+"""How the services are, asked from the controlling side: one module per kind of service.
+
+A check is `check(view) -> list[Health]`. It asks the service itself, over the network, with a timeout;
+nothing is changed and no SSH is needed. `CHECKS` says which role is asked by which check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bootstrap.health.net import SECONDS, Login
+from bootstrap.model import Cluster
+
+# `unasked`: cannot be seen from outside, neither good nor bad.
+State = Literal["ok", "degraded", "failed", "unasked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One finding. `node` is "" when it is about the role as a whole. `next_step` is a command."""
+
+    role: str
+    node: str
+    state: State
+    detail: str
+    next_step: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether somebody has to do something."""
+        return self.state in ("degraded", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a check may know. `operator` is the login of Mesos, None when this environment was never made."""
+
+    cluster: Cluster
+    operator: Login | None = None
+    seconds: float = SECONDS
+
+    def port(self, role: str, name: str) -> int:
+        """The number of a port of the role table."""
+        return next(port.number for port in self.cluster.roles[role].ports if port.name == name)
+
+    def journal(self, node: str, unit: str) -> str:
+        """The command that shows why a unit is not well."""
+        return f"bootstrap ssh --env {self.cluster.env} {node} -- journalctl -n 50 -u {unit}"
+
+    @property
+    def converge(self) -> str:
+        """The command that brings everything back to what the files say."""
+        return f"bootstrap cluster --env {self.cluster.env}"
+
+
+Check = Callable[[View], list[Health]]
+
+
+def checks() -> dict[str, Check]:
+    """Role -> the check that asks it. A role that is not here cannot be asked from outside."""
+    from bootstrap.health import admin, base, mesos, zookeeper
+
+    return {
+        "base": base.check,
+        "admin": admin.check,
+        "zookeeper": zookeeper.check,
+        "mesos-master": mesos.check,  # the leader is asked about the agents as well
+    }
+
+
+# Roles that nothing on the network tells about, and who does.
+UNASKED = {"docker": "not visible from outside: bootstrap verify asks the engine"}
+# Roles another role's check speaks for.
+ASKED_BY = {"mesos-agent": "mesos-master"}

@@ -1,0 +1,128 @@
+"""How an environment is right now: every service asked at once, one answer within three seconds.
+
+Asked from here over the network (`bootstrap.health`), without SSH and without changing anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bootstrap import health
+from bootstrap.errors import ExitStatus, OperatorError
+from bootstrap.health import Health, View
+from bootstrap.health.net import Login, gather
+from bootstrap.model import Cluster
+from bootstrap.secrets import Secrets
+
+DEADLINE = 2.5  # seconds; with the start of the program an answer is there within three
+OPERATOR = "mesos-operator"  # secret, whose principal is `operator`
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything found, roles in the order in which they need each other."""
+
+    env: str
+    found: tuple[Health, ...]
+    seconds: float
+
+    @property
+    def problems(self) -> tuple[Health, ...]:
+        """What is wrong, causes before consequences: the machines first, then roles along their needs."""
+        return tuple(health for health in self.found if health.wrong)
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """OK only when nothing is wrong."""
+        return ExitStatus.UNHEALTHY if self.problems else ExitStatus.OK
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "env": self.env,
+            "healthy": not self.problems,
+            "seconds": round(self.seconds, 3),
+            "found": [
+                {"role": h.role, "node": h.node, "state": h.state, "detail": h.detail, "next": h.next_step}
+                for h in self.found
+            ],
+        }
+
+
+def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
+    """Ask every service of `cluster` at once. Whatever has not answered after `seconds` is reported as such."""
+    started = time.monotonic()
+    view = View(cluster, operator(cluster.env))
+    borne = {"base", *(role for node in cluster.nodes for role in node.roles)}
+    checks = {role: check for role, check in health.checks().items() if role in borne}
+    jobs: dict[str, Callable[[], list[Health]]] = {role: partial(check, view) for role, check in checks.items()}
+    stopped: set[str] = set()
+    jobs["machines"] = partial(_machines, cluster, stopped)
+    answers = gather(jobs, seconds)
+    del answers["machines"]
+    found: list[Health] = []
+    for role, answer in answers.items():
+        late = Health(role, "", "failed", f"not all of it answered within {seconds:g} s", view.converge)
+        found += [late] if answer is None else answer
+    found += _unasked(cluster)
+    found = [_explain(entry, stopped, view) for entry in found]
+    order = role_order(cluster)
+    found.sort(key=lambda entry: order.get(entry.role, len(order)))
+    return Status(cluster.env, tuple(found), time.monotonic() - started)
+
+
+def operator(env: str) -> Login | None:
+    """The operator's login, if this environment has one already: asking never makes secrets."""
+    secrets = Secrets(env)
+    return Login("operator", secrets.value(OPERATOR)) if OPERATOR in secrets.names() else None
+
+
+def missing_machines(cluster: Cluster) -> set[str]:
+    """Nodes whose machine does not run, as far as the driver can tell; existing machines are not its to know."""
+    from bootstrap import drivers
+
+    if cluster.driver == "ssh":
+        return set()
+    try:
+        running = {machine.node for machine in drivers.get(cluster).machines()}
+    except OperatorError:
+        running = set()  # no engine: none of its machines runs
+    return {node.name for node in cluster.nodes} - running
+
+
+def _machines(cluster: Cluster, stopped: set[str]) -> list[Health]:
+    stopped |= missing_machines(cluster)
+    return []
+
+
+def role_order(cluster: Cluster) -> Mapping[str, int]:
+    """Each role's distance from the ground: base, then along `needs` and `beside`."""
+    depth: dict[str, int] = {}
+
+    def measure(name: str) -> int:
+        if name not in depth:
+            role = cluster.roles[name]
+            depth[name] = 0 if name == "base" else 1 + max((measure(n) for n in (*role.needs, *role.beside)), default=0)
+        return depth[name]
+
+    return {name: measure(name) for name in cluster.roles}
+
+
+def _explain(entry: Health, stopped: set[str], view: View) -> Health:
+    """A service on a machine that does not run has that one reason."""
+    if entry.node in stopped and entry.state != "ok":
+        return Health(entry.role, entry.node, "failed", "its machine does not run", view.converge)
+    return entry
+
+
+def _unasked(cluster: Cluster) -> list[Health]:
+    return [
+        Health(role, node.name, "unasked", why)
+        for role, why in health.UNASKED.items()
+        if role in cluster.roles
+        for node in cluster.with_role(role)
+    ]
