@@ -1,0 +1,91 @@
+"""A role's phase: apply everywhere, roll marked nodes, leader last."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from bootstrap.errors import StateFailedError
+from bootstrap.model import Role
+from bootstrap.phases import role as role_phase
+from bootstrap.plan import Phase
+from bootstrap.salt_returns import FailedState, NodeReturn
+
+NODES = ("control-1", "control-2", "control-3")
+
+
+class FakeSalt:
+    """Remembers jobs; returns what the test lays down per node."""
+
+    def __init__(self, returns: dict[str, NodeReturn], modes: dict[str, str]) -> None:
+        self.returns, self.modes = returns, modes
+        self.jobs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+
+    def apply(
+        self, nodes: Sequence[str], sls: Sequence[str], *, timeout: float, on_return: Callable[[str, NodeReturn], None]
+    ) -> dict[str, NodeReturn]:
+        self.jobs.append((tuple(nodes), tuple(sls)))
+        restart = any(name.endswith(".restart") for name in sls)
+        found = {node: returned(node, changes=1) if restart else self.returns[node] for node in nodes}
+        for node, value in found.items():
+            on_return(node, value)
+        return found
+
+    def call(self, nodes: Sequence[str], function: str, *args: Any, timeout: float) -> dict[str, Any]:
+        return {node: {"ready": True, "mode": self.modes.get(node, ""), "detail": ""} for node in nodes}
+
+
+def returned(
+    node: str, changes: int = 0, pending: tuple[str, ...] = (), failed: tuple[FailedState, ...] = ()
+) -> NodeReturn:
+    return NodeReturn(node=node, changes=changes, failed=failed, pending=pending, seconds=0.1)
+
+
+def run(salt: FakeSalt, at_once: str = "1") -> Any:
+    role = Role("zookeeper", "", ("java", "zookeeper"), probe="zookeeper", restart={"zookeeper": at_once})
+    context = types.SimpleNamespace(
+        cluster=types.SimpleNamespace(roles={"zookeeper": role}), salt=salt, progress=lambda *_, **__: None
+    )
+    phase = Phase("zookeeper", "role", (), NODES, "zookeeper", role.components)
+    return role_phase.run(context, phase)  # type: ignore[arg-type]
+
+
+def test_without_markers_there_is_one_job_and_no_restart() -> None:
+    salt = FakeSalt({node: returned(node, changes=2) for node in NODES}, {})
+    assert run(salt).changes == dict.fromkeys(NODES, 2)
+    assert salt.jobs == [(NODES, ("java", "zookeeper"))]
+
+
+def test_marked_nodes_are_restarted_one_by_one_the_leader_last() -> None:
+    salt = FakeSalt({node: returned(node, pending=("zookeeper",)) for node in NODES}, {"control-1": "leader"})
+    assert run(salt).changes == dict.fromkeys(NODES, 1)
+    assert [job[0] for job in salt.jobs[1:]] == [("control-2",), ("control-3",), ("control-1",)]
+    assert {job[1] for job in salt.jobs[1:]} == {("zookeeper.restart",)}
+
+
+def test_an_interrupted_roll_goes_on_with_the_nodes_that_are_still_marked() -> None:
+    returns = {node: returned(node) for node in NODES}
+    returns["control-3"] = returned("control-3", pending=("zookeeper",))
+    salt = FakeSalt(returns, {})
+    assert run(salt).changes == {"control-1": 0, "control-2": 0, "control-3": 1}
+
+
+def test_a_failed_node_stops_the_roll_and_is_named_with_its_state() -> None:
+    failed = FailedState("Write the ensemble", "zookeeper.config", "file.managed", "is a directory")
+    returns = {node: returned(node, pending=("zookeeper",)) for node in NODES}
+    returns["control-2"] = returned("control-2", failed=(failed,))
+    salt = FakeSalt(returns, {})
+    with pytest.raises(StateFailedError) as error:
+        run(salt)
+    assert len(salt.jobs) == 1
+    assert "control-2" in error.value.what and "is a directory" in error.value.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "nodes", "expected"), [("1", 500, 1), ("10%", 500, 50), ("10%", 3, 1), ("3", 2, 3), ("100%", 7, 7)]
+)
+def test_batch_size(at_once: str, nodes: int, expected: int) -> None:
+    assert role_phase.batch_size(at_once, nodes) == expected
