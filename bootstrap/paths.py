@@ -15,9 +15,14 @@ def state_dir(env: str) -> Path:
 
     `UTOPIA_STATE_DIR`, else `$XDG_STATE_HOME/utopia`, else `~/.local/state/utopia`.
     """
-    path = _base("UTOPIA_STATE_DIR", "XDG_STATE_HOME", ".local/state") / env
+    path = state_path(env)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def state_path(env: str) -> Path:
+    """The same folder for those who only look: it may not exist, and is not made."""
+    return _base("UTOPIA_STATE_DIR", "XDG_STATE_HOME", ".local/state") / env
 
 
 def cache_dir() -> Path:

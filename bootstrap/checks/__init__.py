@@ -1,0 +1,44 @@
+"""What a topology must hold. A rule is a function from a Draft to its findings; adding one is a line in RULES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bootstrap.checks.draft import Draft
+from bootstrap.checks.finding import Finding
+
+Rule = Callable[[Draft], Iterator[Finding]]
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order in which its findings are told."""
+    from bootstrap.checks import drivers, ensembles, nodes, ports, resources, settings
+
+    return (
+        nodes.environment,
+        drivers.driver,
+        drivers.production,
+        nodes.domain,
+        nodes.network,
+        nodes.names,
+        nodes.duplicate_names,
+        nodes.addresses,
+        nodes.duplicate_addresses,
+        ensembles.counts,
+        ensembles.needs,
+        ensembles.beside,
+        ensembles.ids,
+        ensembles.remembered_ids,
+        ports.collisions,
+        ports.offered,
+        resources.agents_only,
+        resources.resources,
+        resources.attributes,
+        settings.settings,
+        ensembles.spare,
+    )
+
+
+def run(draft: Draft) -> list[Finding]:
+    """The findings of all rules."""
+    return [finding for rule in rules() for finding in rule(draft)]

@@ -1,0 +1,161 @@
+"""The role table: roles.yaml -> Role objects, and the rules it has to keep itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from bootstrap.checks.fields import Fields
+from bootstrap.checks.finding import Finding, unknown
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Page, Port, Role
+
+_ROW = (
+    "summary",
+    "components",
+    "needs",
+    "beside",
+    "counts",
+    "ports",
+    "probe",
+    "restart",
+    "secrets",
+    "artifacts",
+    "pages",
+    "providers",
+)
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_PORT = re.compile(r"([0-9]{1,5})/(tcp|udp)")
+_AT_ONCE = re.compile(r"[1-9][0-9]*|([1-9]|[1-9][0-9]|100)%")
+
+
+def read(file: str, data: Any, findings: list[Finding]) -> dict[str, Role]:
+    """Every row that can be understood, and findings for the rest."""
+    top = Fields(file, (), data, findings, fix="write roles: and a row per role below it")
+    top.only("roles")
+    rows = top.section("roles")
+    return {name: _role(name, Fields(file, ("roles", name), raw, findings)) for name, raw in rows.items()}
+
+
+def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], bool]) -> Iterator[Finding]:
+    """What holds between rows, and between a row and salt/. `has_component`: whether salt/<name> is there."""
+    for needed in (BASE_ROLE, ADMIN_ROLE):
+        if needed not in roles:
+            yield Finding(file, ("roles",), None, f"there is no role {needed}", f"add the row {needed}")
+    for name, role in roles.items():
+        for key in ("needs", "beside"):
+            for other in getattr(role, key):
+                if other not in roles:
+                    yield unknown(
+                        file, ("roles", name, key), other, "role", [known for known in roles if known != name]
+                    )
+        for component in role.components:
+            if not has_component(component):
+                yield Finding(
+                    file,
+                    ("roles", name, "components"),
+                    component,
+                    f"there is no folder salt/{component}",
+                    "correct the name, or add the folder",
+                )
+    yield from _cycles(file, roles)
+
+
+def _cycles(file: str, roles: Mapping[str, Role]) -> Iterator[Finding]:
+    """Roles that wait for each other: no phase could be first."""
+    done: set[str] = set()
+
+    def walk(name: str, way: tuple[str, ...]) -> Iterator[Finding]:
+        if name in way:
+            circle = (*way[way.index(name) :], name)
+            yield Finding(
+                file,
+                ("roles", name, "needs"),
+                None,
+                f"roles that need each other: {' -> '.join(circle)}",
+                "take one of these needs away",
+            )
+        elif name not in done and name in roles:
+            for other in (*roles[name].needs, *roles[name].beside):
+                yield from walk(other, (*way, name))
+            done.add(name)
+
+    for name in roles:
+        yield from walk(name, ())
+
+
+def _role(name: str, fields: Fields) -> Role:
+    fields.only(*_ROW)
+    if not _NAME.fullmatch(name):
+        fields.add("", None, f"not a name for a role: {name}", "lower-case letters, digits and hyphens, a letter first")
+    components = fields.texts("components")
+    if fields.understood and not components and not fields.raw.get("components"):
+        fields.add("components", None, "a role without components does nothing", "add components: [...]")
+    ports = tuple(_ports(fields))
+    return Role(
+        name=name,
+        summary=fields.text("summary", required="say in a few words what the role is for") or "",
+        components=components,
+        needs=fields.texts("needs"),
+        beside=fields.texts("beside"),
+        counts=tuple(_counts(fields)),
+        ports=ports,
+        probe=fields.text("probe"),
+        restart=dict(_restart(fields)),
+        secrets=fields.texts("secrets"),
+        providers=fields.texts("providers"),
+        artifacts=fields.texts("artifacts"),
+        pages=tuple(_pages(fields, {port.name: port for port in ports})),
+    )
+
+
+def _counts(fields: Fields) -> Iterator[int]:
+    value = fields.raw.get("counts")
+    if value is None:
+        return
+    if not isinstance(value, list) or not value or not all(type(item) is int and item > 0 for item in value):
+        fields.add("counts", value, "must be a list of whole numbers above 0", "write [1, 3, 5], or leave it out")
+        return
+    yield from sorted(value)
+
+
+def _ports(fields: Fields) -> Iterator[Port]:
+    for name, text in fields.section("ports").items():
+        match = _PORT.fullmatch(text) if isinstance(text, str) else None
+        if match and 1 <= int(match[1]) <= 65535:
+            yield Port(name, int(match[1]), match[2])
+        else:
+            number = text if type(text) is int else 2181
+            Fields(fields.file, (*fields.keys, "ports"), {}, fields.findings).add(
+                name, text, "not a port", f"write number/protocol: {number}/tcp"
+            )
+
+
+def _restart(fields: Fields) -> Iterator[tuple[str, str]]:
+    for service, at_once in fields.section("restart").items():
+        if isinstance(at_once, str) and _AT_ONCE.fullmatch(at_once):
+            yield service, at_once
+        else:
+            Fields(fields.file, (*fields.keys, "restart"), {}, fields.findings).add(
+                service, at_once, "not a number of nodes", 'write "1", or a share such as "10%", with quotes'
+            )
+
+
+def _pages(fields: Fields, ports: Mapping[str, Port]) -> Iterator[Page]:
+    for name, raw in fields.section("pages").items():
+        page = Fields(fields.file, (*fields.keys, "pages", name), raw, fields.findings)
+        page.only("port", "scheme", "path", "user", "secret")
+        port = page.text("port", required="name one of the role's ports")
+        if port is None:
+            continue
+        if port not in ports:
+            page.findings.append(unknown(page.file, (*page.keys, "port"), port, "port of this role", ports))
+            continue
+        yield Page(
+            name=name,
+            port=ports[port].number,
+            scheme=page.text("scheme") or "http",
+            path=page.text("path") or "/",
+            user=page.text("user") or "",
+            secret=page.text("secret") or "",
+        )

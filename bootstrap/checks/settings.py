@@ -1,0 +1,86 @@
+"""Rules about `settings`: components and keys that exist, values of the type their default has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bootstrap.checks.draft import Draft
+from bootstrap.checks.fields import kind, plain
+from bootstrap.checks.finding import Finding, Keys, unknown
+
+# Settings that went away: "component.key" -> what to do now. An entry lives for one release, then goes.
+REMOVED: Mapping[str, str] = {}
+# Settings that follow from something else in the file.
+DERIVED: Mapping[str, str] = {"base.lab_machine": "it follows from driver.name"}
+LAB_ONLY = "lab_"  # settings that begin so are for throwaway machines
+
+
+def settings(draft: Draft) -> Iterator[Finding]:
+    """Every setting is one that its component has."""
+    components = list(dict.fromkeys(name for role in draft.roles.values() for name in role.components))
+    for component, values in draft.settings.items():
+        keys: Keys = ("settings", component)
+        if component not in components:
+            yield unknown(draft.file, keys, component, "component", components)
+        elif values is None:
+            yield draft.finding(keys, "nothing", "must be a mapping", "write settings below it, or remove it")
+        elif not isinstance(values, Mapping):
+            yield draft.finding(keys, values, "must be a mapping", f"write {component}: {{key: value}}")
+        else:
+            yield from _component(draft, component, values)
+
+
+def _component(draft: Draft, component: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    defaults = draft.defaults(component)
+    for key, value in values.items():
+        keys: Keys = ("settings", component, str(key))
+        dotted = f"{component}.{key}"
+        if dotted in draft.removed:
+            yield draft.finding(keys, value, f"the setting {dotted} is gone", draft.removed[dotted])
+        elif dotted in DERIVED:
+            yield draft.finding(
+                keys, value, f"the setting {dotted} is not for the file", f"{DERIVED[dotted]}: remove it"
+            )
+        elif defaults is None:
+            yield draft.finding(keys, value, f"the component {component} has no settings", "remove it")
+        elif key not in defaults:
+            yield unknown(draft.file, keys, str(key), f"setting of {component}", defaults, value)
+        elif draft.production and str(key).startswith(LAB_ONLY):
+            yield draft.finding(keys, value, f"{dotted} is for the lab, and production is true", "remove it")
+        else:
+            yield from _typed(draft, keys, value, defaults[key])
+
+
+def _typed(draft: Draft, keys: Keys, value: Any, default: Any) -> Iterator[Finding]:
+    """Compare with the default; a default of null takes any value, an empty collection any content."""
+    if default is None:
+        return
+    if not _fits(value, default):
+        fix = f"write something like {plain(default)}" if not isinstance(default, dict | list) else "see defaults.yaml"
+        yield draft.finding(keys, value, f"must be {kind(default)}, not {kind(value)}", _fix(value, default, fix))
+    elif isinstance(default, dict) and default:
+        for key, item in value.items():
+            if key in default:
+                yield from _typed(draft, (*keys, str(key)), item, default[key])
+            else:
+                yield unknown(draft.file, (*keys, str(key)), str(key), "setting", [str(name) for name in default], item)
+    elif isinstance(default, list) and default:
+        for index, item in enumerate(value):
+            yield from _typed(draft, (*keys, index), item, default[0])
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))
+
+
+def _fix(value: Any, default: Any, otherwise: str) -> str:
+    if isinstance(default, str) and isinstance(value, bool | int | float):
+        return f'put quotes around it: "{plain(value)}"'
+    if isinstance(default, int | float) and isinstance(value, str) and value.lstrip("-").isdigit():
+        return f"write {value} without quotes"
+    return otherwise
