@@ -1,0 +1,195 @@
+"""Cluster -> Plan. Pure: no I/O, no clock, nothing random; the same cluster always gives the same plan.
+
+Whatever can be derived is derived here, once: the graph of phases, quorum, connect strings, URLs, who
+gets which secret. Salt's states and the tests only look it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Cluster, Node, Role
+
+# These come before the roles, each after the one before it; `verify` comes after all roles.
+_FIRST = ("machines", "artifacts", "preflight", "salt")
+_ZOOKEEPER = "zookeeper"
+_MASTER = "mesos-master"
+_MESOS_PATH = "/mesos"  # in ZooKeeper
+_LAB_DRIVERS = ("docker",)  # machines that share the kernel of the computer they run on
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A named step. `needs`: phases that end first. `components`: folders of salt/, in order, on `nodes`."""
+
+    name: str
+    kind: str  # machines, artifacts, preflight, salt, role or verify: a module of bootstrap/phases/
+    needs: tuple[str, ...]
+    nodes: tuple[str, ...]
+    role: str | None = None
+    components: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For `plan --json`."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "needs": list(self.needs),
+            "role": self.role,
+            "components": list(self.components),
+            "nodes": list(self.nodes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `bootstrap plan` prints and `bootstrap cluster` executes.
+
+    `pillar`: what every minion sees. `node_pillar`: node -> what it alone sees, but for the secrets.
+    `secrets`: node -> names of its secrets. `artifacts`: names of what the nodes take from the store.
+    """
+
+    env: str
+    cluster: Cluster
+    phases: tuple[Phase, ...]
+    pillar: Mapping[str, Any]
+    node_pillar: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, tuple[str, ...]]
+    artifacts: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole plan; it holds names of secrets and no secret."""
+        return {
+            "env": self.env,
+            "driver": self.cluster.driver,
+            "production": self.cluster.production,
+            "phases": [phase.as_json() for phase in self.phases],
+            "artifacts": list(self.artifacts),
+            "pillar": dict(self.pillar),
+            "nodes": {name: {**pillar, "secrets": self.secrets[name]} for name, pillar in self.node_pillar.items()},
+        }
+
+
+def make(cluster: Cluster) -> Plan:
+    """Derive everything from a validated cluster."""
+    used = _roles_in_use(cluster)
+    kinds: dict[tuple[str, ...], tuple[list[str], tuple[str, ...]]] = {}
+    for node in cluster.nodes:
+        if node.roles not in kinds:
+            kinds[node.roles] = _of_roles(used, node.roles)
+    return Plan(
+        env=cluster.env,
+        cluster=cluster,
+        phases=_phases(cluster, used),
+        pillar=_pillar(cluster),
+        node_pillar={node.name: {"node": _node(node), "components": kinds[node.roles][0]} for node in cluster.nodes},
+        secrets={node.name: kinds[node.roles][1] for node in cluster.nodes},
+        artifacts=_once(name for role in used for name in role.artifacts),
+    )
+
+
+def _roles_in_use(cluster: Cluster) -> tuple[Role, ...]:
+    """Those that a node has, every role after those it needs; otherwise in the order of the table."""
+    present = {BASE_ROLE, *(role for node in cluster.nodes for role in node.roles)}
+    ordered: dict[str, Role] = {}
+
+    def place(name: str) -> None:
+        if name in ordered or name not in present:
+            return
+        role = cluster.roles[name]
+        for before in (*role.needs, *role.beside):
+            place(before)
+        ordered[name] = role
+
+    place(BASE_ROLE)
+    for name in cluster.roles:
+        place(name)
+    return tuple(ordered.values())
+
+
+def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
+    everyone = tuple(node.name for node in cluster.nodes)
+    admins = tuple(node.name for node in cluster.with_role(ADMIN_ROLE))
+    phases: list[Phase] = []
+    for name in _FIRST:
+        needs = (phases[-1].name,) if phases else ()
+        phases.append(Phase(name, name, needs, admins if name == "artifacts" else everyone))
+    present = {role.name for role in used}
+    for role in used:
+        needs = _once(other for other in (*role.needs, *role.beside) if other in present)
+        if role.name == BASE_ROLE:
+            needs = (_FIRST[-1],)
+        nodes = tuple(node.name for node in cluster.with_role(role.name))
+        phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, role.components))
+    awaited = {need for phase in phases for need in phase.needs}
+    last = tuple(phase.name for phase in phases if phase.name not in awaited)
+    return (*phases, Phase("verify", "verify", last, everyone))
+
+
+def _pillar(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "env": cluster.env,
+        "domain": cluster.domain,
+        "network": str(cluster.network),
+        "production": cluster.production,
+        "lab": cluster.driver in _LAB_DRIVERS,
+        "hosts": [{"name": node.name, "address": str(node.address)} for node in cluster.nodes],
+        "zookeeper": _zookeeper(cluster),
+        "mesos": _mesos(cluster),
+        "artifacts": {"url": _artifacts_url(cluster), "files": {}},  # the artifacts phase knows the files
+        "settings": {component: dict(values) for component, values in cluster.settings.items()},
+    }
+
+
+def _zookeeper(cluster: Cluster) -> dict[str, Any]:
+    members = sorted(cluster.with_role(_ZOOKEEPER), key=lambda node: node.zookeeper_id or 0)
+    port = _port(cluster, _ZOOKEEPER, "client")
+    return {
+        "ensemble": [{"id": node.zookeeper_id, "name": node.name, "address": str(node.address)} for node in members],
+        "connect": ",".join(f"{node.address}:{port}" for node in members),
+    }
+
+
+def _mesos(cluster: Cluster) -> dict[str, Any]:
+    masters = cluster.with_role(_MASTER)
+    return {
+        "cluster": cluster.env,
+        "zk_path": _MESOS_PATH,
+        "quorum": len(masters) // 2 + 1 if masters else 0,
+        "masters": [{"name": node.name, "address": str(node.address)} for node in masters],
+    }
+
+
+def _artifacts_url(cluster: Cluster) -> str:
+    admin = cluster.with_role(ADMIN_ROLE)[0]
+    return f"https://{admin.address}:{_port(cluster, ADMIN_ROLE, 'artifacts')}"
+
+
+def _port(cluster: Cluster, role: str, name: str) -> int:
+    """A port of the role table; 0 where the role has none of that name."""
+    ports = cluster.roles[role].ports if role in cluster.roles else ()
+    return next((port.number for port in ports if port.name == name), 0)
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "address": str(node.address),
+        "roles": list(node.roles),
+        "zookeeper_id": node.zookeeper_id,
+        "attributes": dict(node.attributes),
+        "resources": dict(node.resources),
+    }
+
+
+def _of_roles(used: tuple[Role, ...], names: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """Components in the order of the phases, and secrets, of a node with these roles."""
+    roles = [role for role in used if role.name in names or role.name == BASE_ROLE]
+    components = _once(component for role in roles for component in role.components)
+    return list(components), _once(secret for role in roles for secret in role.secrets)
+
+
+def _once(names: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
