@@ -68,8 +68,9 @@ def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
     for role, answer in answers.items():
         late = Health(role, "", "failed", f"not all of it answered within {seconds:g} s", view.converge)
         found += [late] if answer is None else answer
-    found += _unasked(cluster)
-    found = [_explain(entry, stopped, view) for entry in found]
+    found = [_explain(entry, stopped, view) for entry in found + _unasked(cluster)]
+    if len(stopped) == len(cluster.nodes):
+        found = [Health("base", "", "failed", f"none of its {len(stopped)} machines runs", view.converge)]
     order = role_order(cluster)
     found.sort(key=lambda entry: order.get(entry.role, len(order)))
     return Status(cluster.env, tuple(found), time.monotonic() - started)
@@ -114,7 +115,7 @@ def role_order(cluster: Cluster) -> Mapping[str, int]:
 
 def _explain(entry: Health, stopped: set[str], view: View) -> Health:
     """A service on a machine that does not run has that one reason."""
-    if entry.node in stopped and entry.state != "ok":
+    if entry.node in stopped:
         return Health(entry.role, entry.node, "failed", "its machine does not run", view.converge)
     return entry
 

@@ -11,7 +11,8 @@ ROLE = "base"
 def check(view: View) -> list[Health]:
     """Every node of the environment."""
     port = view.port(ROLE, "ssh")
-    found = open_ports(((str(node.address), port) for node in view.cluster.nodes), seconds=view.seconds)
+    targets = [(str(node.address), port) for node in view.cluster.nodes]
+    found = open_ports(targets, greeting=b"SSH-2.0-", seconds=view.seconds)
     return [
         Health(ROLE, node.name, "failed", f"SSH {why}", view.converge) if why else Health(ROLE, node.name, "ok", "SSH")
         for node in view.cluster.nodes

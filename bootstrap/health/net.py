@@ -152,10 +152,13 @@ def gather(jobs: Mapping[Key, Callable[[], Value]], seconds: float) -> dict[Key,
     return results
 
 
-def open_ports(targets: Iterable[tuple[str, int]], *, seconds: float = SECONDS) -> dict[tuple[str, int], str]:
+def open_ports(
+    targets: Iterable[tuple[str, int]], *, greeting: bytes = b"", seconds: float = SECONDS
+) -> dict[tuple[str, int], str]:
     """For each address and port: "" when it takes connections, else why not. All within about `seconds`.
 
-    One thread for any number of targets: thousands of agents are asked this way.
+    `greeting`: what the service must begin with, where it speaks first: a proxy in between may take
+    connections for a machine that is not there. One thread for any number of targets: thousands of agents are asked this way.
     """
     wanted = list(dict.fromkeys(targets))
     found = dict.fromkeys(wanted, "was not asked in time")
@@ -163,12 +166,9 @@ def open_ports(targets: Iterable[tuple[str, int]], *, seconds: float = SECONDS) 
     async def one(target: tuple[str, int], slots: asyncio.Semaphore) -> None:
         async with slots:
             try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(*target), seconds)
+                found[target] = await asyncio.wait_for(_greeted(target, greeting), seconds)
             except OSError as error:  # TimeoutError is one
                 found[target] = words(error)
-                return
-        found[target] = ""
-        writer.close()
 
     async def every() -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
@@ -180,3 +180,14 @@ def open_ports(targets: Iterable[tuple[str, int]], *, seconds: float = SECONDS) 
     if wanted:
         asyncio.run(every())
     return found
+
+
+async def _greeted(target: tuple[str, int], greeting: bytes) -> str:
+    reader, writer = await asyncio.open_connection(*target)
+    try:
+        said = await reader.readexactly(len(greeting))
+    except asyncio.IncompleteReadError:
+        return "closes the connection at once"
+    finally:
+        writer.close()
+    return "" if said == greeting else "is answered by something else"
