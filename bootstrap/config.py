@@ -54,7 +54,10 @@ class Checked:
 
 
 def load(env: str) -> Cluster:
-    """The validated cluster. `env`: a name under pillar/env, or the path of a cluster.yaml. Raises InvalidFilesError."""
+    """The validated cluster. `env`: a name under pillar/env, or the path of a cluster.yaml.
+
+    Raises InvalidFilesError with every finding, UsageError where there is no such environment.
+    """
     checked = check(env)
     if checked.cluster is None:
         raise InvalidFilesError(env, checked.findings)

@@ -114,8 +114,8 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
     admins = tuple(node.name for node in cluster.with_role(ADMIN_ROLE))
     phases: list[Phase] = []
     for name in _FIRST:
-        needs = (phases[-1].name,) if phases else ()
-        phases.append(Phase(name, name, needs, admins if name == "artifacts" else everyone))
+        after = (phases[-1].name,) if phases else ()
+        phases.append(Phase(name, name, after, admins if name == "artifacts" else everyone))
     present = {role.name for role in used}
     for role in used:
         needs = _once(other for other in (*role.needs, *role.beside) if other in present)

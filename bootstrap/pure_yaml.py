@@ -99,7 +99,9 @@ def _syntax_fix(text: str, line: int, problem: str) -> str:
     return "correct the YAML at or just above this line: indentation, quotes, brackets"
 
 
-def _refused(document: Document, line: int, message: str, fix: str, keys: Keys = (), value: object = None) -> Document:
+def _refused(
+    document: Document, line: int, message: str, fix: str, *, keys: Keys = (), value: object = None
+) -> Document:
     document.findings.append(Finding(document.file, keys, value, message, fix, line=line))
     return document
 
@@ -166,4 +168,4 @@ class _Values:
         return None
 
     def _refuse(self, line: int, keys: Keys, value: object, message: str, fix: str) -> None:
-        _refused(self._document, line, message, fix, keys, value)
+        _refused(self._document, line, message, fix, keys=keys, value=value)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
-from bootstrap.checks.finding import Finding, unknown
+from bootstrap.checks.finding import Finding, Keys, unknown
 
 # driver -> setting -> type of its value. One row per driver in bootstrap/drivers/.
-DRIVERS: Mapping[str, Mapping[str, type]] = {
-    "docker": {"base": str},
-    "ssh": {"user": str, "port": int, "identity_file": str, "known_hosts": str},
-    "vagrant": {"box": str, "provider": str, "memory": int, "cpus": int},
+DRIVERS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    "docker": {"base": (str,), "memory": (str, int), "cpus": (str, int, float), "publish": (dict,)},
+    "ssh": {"user": (str,), "port": (int,)},
 }
-LAB_DRIVERS = ("docker", "vagrant")  # their machines are made to be thrown away
+LAB_DRIVERS = ("docker",)  # their machines are made to be thrown away
 
 
 def driver(draft: Draft) -> Iterator[Finding]:
@@ -26,15 +27,37 @@ def driver(draft: Draft) -> Iterator[Finding]:
         return
     known = DRIVERS[draft.driver]
     for key, value in draft.driver_settings.items():
-        keys = ("driver", key)
+        keys: Keys = ("driver", key)
         if key not in known:
-            yield unknown(draft.file, keys, key, f"setting of driver {draft.driver}", known, value)
+            yield unknown(draft.file, keys, key, f"setting of driver {draft.driver}", known)
         elif not isinstance(value, known[key]) or isinstance(value, bool):
-            wanted = kind(known[key]())
-            fix = f'put quotes around it: "{plain(value)}"' if known[key] is str else "write a number without quotes"
-            yield draft.finding(keys, value, f"must be {wanted}, not {kind(value)}", fix)
-        elif key == "port" and not 1 <= int(value) <= 65535:
+            wanted = kind(known[key][0]())
+            yield draft.finding(keys, value, f"must be {wanted}, not {kind(value)}", _fix(known[key][0], value))
+        elif isinstance(value, Mapping):
+            yield from _publish(draft, value)
+        elif key == "port" and isinstance(value, int) and not 1 <= value <= 65535:
             yield draft.finding(keys, value, "not a port from 1 to 65535", "write port: 22, or where sshd listens")
+
+
+def _publish(draft: Draft, published: Mapping[str, Any]) -> Iterator[Finding]:
+    """node -> list of port mappings, as `docker run --publish` takes them; on loopback, the lab is not for others."""
+    names = [name for entry in draft.entries for name in entry.names]
+    for node, mappings in published.items():
+        keys: Keys = ("driver", "publish", str(node))
+        if node not in names:
+            yield unknown(draft.file, keys, str(node), "node", names)
+        elif not isinstance(mappings, list) or not all(_is_mapping(text) for text in mappings):
+            yield draft.finding(keys, mappings, "must be a list of mappings to loopback", 'write ["127.0.0.1:8080:80"]')
+
+
+def _is_mapping(text: object) -> bool:
+    return isinstance(text, str) and bool(re.fullmatch(r"127\.0\.0\.1:[0-9]{0,5}:[0-9]{1,5}(/tcp|/udp)?", text))
+
+
+def _fix(wanted: type, value: object) -> str:
+    if wanted is str:
+        return f'put quotes around it: "{plain(value)}"'
+    return "write a number without quotes" if wanted is int else 'write publish: {edge-1: ["127.0.0.1:8080:80"]}'
 
 
 def production(draft: Draft) -> Iterator[Finding]:

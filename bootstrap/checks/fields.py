@@ -24,9 +24,8 @@ class Fields:
             self.raw = {str(key): value for key, value in raw.items()}
         else:
             found = "nothing" if raw is None else raw
-            self.findings.append(
-                Finding(file, keys, found, "must be a mapping", fix or "write keys and values below it")
-            )
+            fix = fix or "write keys and values below it"
+            self.findings.append(Finding(file, keys, found, "must be a mapping", fix))
 
     def add(self, key: str, value: Any, message: str, fix: str) -> None:
         """A finding about one key; "" = about the mapping as a whole."""
@@ -77,18 +76,12 @@ class Fields:
             return ()
         kept: list[str] = []
         for index, item in enumerate(value):
+            keys = (*self.keys, key, index)
             if not isinstance(item, str):
-                self.findings.append(
-                    Finding(
-                        self.file, (*self.keys, key, index), item, f"must be text, not {kind(item)}", "write a name"
-                    )
-                )
+                message = f"must be text, not {kind(item)}"
+                self.findings.append(Finding(self.file, keys, item, message, "write a name"))
             elif item in kept:
-                self.findings.append(
-                    Finding(
-                        self.file, (*self.keys, key, index), None, f"{item} is there twice", "remove one of the two"
-                    )
-                )
+                self.findings.append(Finding(self.file, keys, None, f"{item} is there twice", "remove one of the two"))
             else:
                 kept.append(item)
         return tuple(kept)

@@ -56,16 +56,16 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The known word that was probably meant, or ""."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
     return close[0] if close else ""
 
 
-def unknown(file: str, keys: Keys, word: str, kind: str, known: Iterable[str], found: object = None) -> Finding:
+def unknown(file: str, keys: Keys, word: str, kind: str, known: Iterable[str]) -> Finding:
     """The finding for a word that is in no list: says what was probably meant, else what there is."""
     names = list(known)
     meant = nearest(word, names)
     choices = f"known: {', '.join(names)}" if names else "there are none"
     fix = f"did you mean {meant}?" if meant else choices
-    return Finding(file, keys, found, f"unknown {kind} {word}", fix)
+    return Finding(file, keys, None, f"unknown {kind} {word}", fix)

@@ -114,13 +114,10 @@ def addresses(draft: Draft) -> Iterator[Finding]:
             )
         taken = _taken(draft.network, draft.driver)
         for address in entry.addresses:
-            if int(address) in taken:
-                yield draft.finding(
-                    (*entry.keys, "address"),
-                    entry.pattern,
-                    f"{address} is {taken[int(address)]}",
-                    "use another address",
-                )
+            what = taken.get(int(address))
+            if what:
+                message = f"{address} is {what}"
+                yield draft.finding((*entry.keys, "address"), entry.pattern, message, "use another address")
 
 
 def _taken(network: IPv4Network, driver: str | None) -> dict[int, str]:
@@ -151,7 +148,7 @@ def _name_fault(name: str, tail: int) -> tuple[str, str] | None:
     if fault:
         tidy = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:_LONGEST_LABEL].strip("-")
         if "." in name:
-            return "not a hostname: the domain is added by itself", f"write {name.split('.')[0].lower()}"
+            return "not a hostname: the domain is added by itself", f"write {name.partition('.')[0].lower()}"
         return f"not a hostname: {fault}", f"write {tidy}" if tidy else "use lower-case letters, digits and hyphens"
     if name in _RESERVED:
         return f"{name} is every machine's name for itself", "choose another name"

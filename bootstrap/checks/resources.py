@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from bootstrap.checks.draft import Draft, Entry
@@ -97,7 +98,7 @@ def _ports_fault(text: str) -> tuple[str, str] | None:
     if spans is None:
         return "not ranges of ports from 1 to 65535", 'write ports: "[31000-32000]"'
     ordered = sorted(spans)
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after[0] <= before[1]:
             joined = f"[{before[0]}-{max(before[1], after[1])}]"
             return f"{before[0]}-{before[1]} and {after[0]}-{after[1]} overlap", f"write {joined}"

@@ -7,13 +7,18 @@ from typing import Any
 
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
-from bootstrap.checks.finding import Finding, Keys, unknown
+from bootstrap.checks.finding import Finding, Keys, nearest, unknown
 
 # Settings that went away: "component.key" -> what to do now. An entry lives for one release, then goes.
 REMOVED: Mapping[str, str] = {}
 # Settings that follow from something else in the file.
-DERIVED: Mapping[str, str] = {"base.lab_machine": "it follows from driver.name"}
+DERIVED: Mapping[str, str] = {
+    "base.lab_machine": "it follows from driver.name",
+    "artifact-server.port": "the port is in pillar/roles.yaml, where every reader finds it",
+    "zookeeper.config.clientPort": "the port is in pillar/roles.yaml, where every reader finds it",
+}
 LAB_ONLY = "lab_"  # settings that begin so are for throwaway machines
+_TYPING_ERROR = 0.9  # how alike two keys are when one is probably the other, misspelt
 
 
 def settings(draft: Draft) -> Iterator[Finding]:
@@ -39,13 +44,11 @@ def _component(draft: Draft, component: str, values: Mapping[str, Any]) -> Itera
         if dotted in draft.removed:
             yield draft.finding(keys, value, f"the setting {dotted} is gone", draft.removed[dotted])
         elif dotted in DERIVED:
-            yield draft.finding(
-                keys, value, f"the setting {dotted} is not for the file", f"{DERIVED[dotted]}: remove it"
-            )
+            yield _derived(draft, keys, value)
         elif defaults is None:
             yield draft.finding(keys, value, f"the component {component} has no settings", "remove it")
         elif key not in defaults:
-            yield unknown(draft.file, keys, str(key), f"setting of {component}", defaults, value)
+            yield unknown(draft.file, keys, str(key), f"setting of {component}", map(str, defaults))
         elif draft.production and str(key).startswith(LAB_ONLY):
             yield draft.finding(keys, value, f"{dotted} is for the lab, and production is true", "remove it")
         else:
@@ -57,17 +60,34 @@ def _typed(draft: Draft, keys: Keys, value: Any, default: Any) -> Iterator[Findi
     if default is None:
         return
     if not _fits(value, default):
-        fix = f"write something like {plain(default)}" if not isinstance(default, dict | list) else "see defaults.yaml"
-        yield draft.finding(keys, value, f"must be {kind(default)}, not {kind(value)}", _fix(value, default, fix))
-    elif isinstance(default, dict) and default:
-        for key, item in value.items():
-            if key in default:
-                yield from _typed(draft, (*keys, str(key)), item, default[key])
-            else:
-                yield unknown(draft.file, (*keys, str(key)), str(key), "setting", [str(name) for name in default], item)
+        yield draft.finding(keys, value, f"must be {kind(default)}, not {kind(value)}", _fix(value, default))
+    elif isinstance(default, dict):
+        yield from _handed_on(draft, keys, value, default)
     elif isinstance(default, list) and default:
         for index, item in enumerate(value):
             yield from _typed(draft, (*keys, index), item, default[0])
+
+
+def _handed_on(draft: Draft, keys: Keys, value: Mapping[Any, Any], default: Mapping[Any, Any]) -> Iterator[Finding]:
+    """A mapping (zoo.cfg, daemon.json, sysctl) goes key by key to a program that knows more keys than the defaults.
+
+    So a key that is not among them is only told of, and only where it looks like a typing error.
+    """
+    for key, item in value.items():
+        inner: Keys = (*keys, str(key))
+        meant = nearest(str(key), map(str, default), cutoff=_TYPING_ERROR)
+        if ".".join(map(str, inner[1:])) in DERIVED:
+            yield _derived(draft, inner, item)
+        elif key in default:
+            yield from _typed(draft, inner, item, default[key])
+        elif meant:
+            message = f"{key} is not among the defaults, and handed on as it is"
+            yield draft.finding(inner, item, message, f"did you mean {meant}?", severity="warning")
+
+
+def _derived(draft: Draft, keys: Keys, value: Any) -> Finding:
+    dotted = ".".join(map(str, keys[1:]))
+    return draft.finding(keys, value, f"{dotted} is not set in this file", f"remove it: {DERIVED[dotted]}")
 
 
 def _fits(value: Any, default: Any) -> bool:
@@ -78,9 +98,11 @@ def _fits(value: Any, default: Any) -> bool:
     return isinstance(value, type(default))
 
 
-def _fix(value: Any, default: Any, otherwise: str) -> str:
+def _fix(value: Any, default: Any) -> str:
     if isinstance(default, str) and isinstance(value, bool | int | float):
         return f'put quotes around it: "{plain(value)}"'
     if isinstance(default, int | float) and isinstance(value, str) and value.lstrip("-").isdigit():
         return f"write {value} without quotes"
-    return otherwise
+    if isinstance(default, list):
+        return f"write [{plain(value)}]"
+    return "write keys and values below it" if isinstance(default, dict) else f"write something like {plain(default)}"

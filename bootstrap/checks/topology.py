@@ -46,7 +46,7 @@ def _driver(top: Fields) -> tuple[str | None, Mapping[str, Any]]:
     driver = Fields(top.file, ("driver",), raw, top.findings, fix=fix)
     if not driver.understood:
         return None, {}
-    name = driver.text("name", required="add name: docker, vagrant or ssh")
+    name = driver.text("name", required="add name: docker, or name: ssh for machines that exist")
     return name, {key: value for key, value in driver.raw.items() if key != "name"}
 
 
