@@ -1,0 +1,54 @@
+"""How machines come to exist, behind one small protocol: docker, ssh (existing hosts)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bootstrap.errors import UsageError
+from bootstrap.model import Cluster, Machine
+from bootstrap.process import Progress
+
+NAMES = ("docker", "ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """All machines of the environment, and per node how many things had to be done for it (0 = it was there)."""
+
+    machines: tuple[Machine, ...]
+    changes: Mapping[str, int]
+
+
+class Driver(Protocol):
+    """What a driver can do. All of it may be repeated: it converges."""
+
+    def create(self, progress: Progress) -> Created:
+        """Make or pick up every machine of the topology; return when sshd answers on all of them."""
+        ...
+
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines of the topology that exist and run now."""
+        ...
+
+    def destroy(self) -> tuple[str, ...]:
+        """Remove what create() made, all of it and nothing else; the names of what went."""
+        ...
+
+
+def get(cluster: Cluster) -> Driver:
+    """The driver the topology names."""
+    if cluster.driver == "docker":
+        from bootstrap.drivers.docker import DockerDriver
+
+        return DockerDriver(cluster)
+    if cluster.driver == "ssh":
+        from bootstrap.drivers.ssh import SshDriver
+
+        return SshDriver(cluster)
+    raise UsageError(
+        f"there is no driver {cluster.driver!r}",
+        where=str(cluster.path),
+        next_step=f"set driver.name to one of: {', '.join(NAMES)}",
+    )

@@ -1,0 +1,236 @@
+"""Machines as containers that boot systemd, on this machine's Docker engine."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from bootstrap import ssh_keys
+from bootstrap.drivers import Created, docker_network
+from bootstrap.drivers.docker_cli import ENV_LABEL, NODE_LABEL, attempt, docker, inspect, labelled
+from bootstrap.drivers.docker_machine import Action, Existing, container_name, create_arguments, decide
+from bootstrap.errors import MachinesError, OperatorError
+from bootstrap.model import Cluster, Machine, Node
+from bootstrap.process import Progress
+
+CGROUP_V2_MARK = Path("/sys/fs/cgroup/cgroup.controllers")
+_AT_ONCE = 8  # machines booted at the same time; more only compete for the same disks and cores
+_BOOT_SECONDS = 90.0
+_SSH_PORT = 22
+_POLL_SECONDS = 0.2
+_AUTHORIZED_KEYS = "/root/.ssh/authorized_keys"
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class DockerDriver:
+    """Driver `docker`: everything it makes carries the label of the environment."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.env = cluster.env
+
+    def create(self, progress: Progress) -> Created:
+        """Engine, image, network, machines: made or picked up, at most `_AT_ONCE` machines at a time."""
+        from bootstrap import engine, image
+
+        engine.ensure(progress)
+        reference = image.ensure(self.cluster, progress)
+        docker_network.ensure(self.cluster, progress)
+        key = ssh_keys.public_line(self.env)
+        existing = self._existing()
+        changes: dict[str, int] = {}
+
+        def one(node: Node) -> Machine:
+            changes[node.name] = self._bring_up(node, existing.get(node.name), reference, key, progress)
+            return self._machine(node)
+
+        return Created(_for_each(self.cluster.nodes, one), changes)
+
+    def machines(self) -> tuple[Machine, ...]:
+        """What runs now. A machine that does not answer `docker exec` is not counted as running."""
+        existing = self._existing()
+        running = [node for node in self.cluster.nodes if _runs(existing.get(node.name))]
+        return _for_each(running, self._machine)
+
+    def destroy(self, node: str | None = None) -> tuple[str, ...]:
+        """Remove our containers with their volumes, then our network; with `node` that container alone."""
+        labels = {ENV_LABEL: self.env} | ({NODE_LABEL: node} if node else {})
+        containers = labelled("container", labels)
+        names = {facts["Id"]: facts["Name"].removeprefix("/") for facts in inspect("container", containers)}
+
+        def remove(identity: str) -> str:
+            _remove(identity)
+            return names.get(identity, identity)
+
+        removed = sorted(_for_each(tuple(containers), remove))
+        if node is None:
+            removed += docker_network.remove(self.env)
+        return tuple(removed)
+
+    def _existing(self) -> dict[str, Existing]:
+        """Containers under the names of our nodes, ours or not."""
+        names = [container_name(self.env, node.name) for node in self.cluster.nodes]
+        found = [Existing.of(facts) for facts in inspect("container", names)]
+        return {existing.name.removeprefix(f"utopia-{self.env}-"): existing for existing in found}
+
+    def _bring_up(self, node: Node, existing: Existing | None, reference: str, key: str, progress: Progress) -> int:
+        """Number of things that had to be done so that the machine runs and lets us in."""
+        arguments = create_arguments(self.cluster, node, cgroup_v2=CGROUP_V2_MARK.exists())
+        wanted = arguments[-1].rpartition("=")[2]
+        action = decide(existing, self.env, wanted, reference)
+        name = container_name(self.env, node.name)
+        if action is Action.REFUSE:
+            raise _refusal(self.env, node, existing)
+        if action is Action.REMAKE:
+            _remove(name)
+        if action in {Action.MAKE, Action.REMAKE}:
+            docker("create", *arguments, reference, where=node.name)
+        if existing is not None and existing.state == "paused":
+            docker("unpause", name, where=node.name)
+        if action is not Action.KEEP:
+            progress(node.name, action.value)
+        changes = int(action is not Action.KEEP) + self._authorize(name, key)
+        if action is not Action.KEEP:
+            docker("start", name, where=node.name)
+        started = time.monotonic()
+        _wait_booted(name, node, started + _BOOT_SECONDS)
+        if action is not Action.KEEP:
+            progress(node.name, f"answers on SSH after {time.monotonic() - started:.1f} s")
+        return changes
+
+    def _authorize(self, name: str, key: str) -> int:
+        """Put the environment's public key where sshd looks; works on stopped containers too."""
+        present = attempt("cp", f"{name}:{_AUTHORIZED_KEYS}", "-")
+        if present.ok and f"{key}\n" in present.out:
+            return 0
+        docker("cp", "-", f"{name}:/root", stdin=_key_archive(key), where=name)
+        return int(present.ok)  # the first key of a new machine is part of making it
+
+    def _machine(self, node: Node) -> Machine:
+        """Host keys are read through the engine, so the first SSH connection is already verified."""
+        name = container_name(self.env, node.name)
+        keys = docker("exec", name, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub", where=node.name)
+        fields = tuple(" ".join(line.split()[:2]) for line in keys.splitlines())
+        return Machine(node.name, str(node.address), _SSH_PORT, "root", fields)
+
+
+def _for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> tuple[Result, ...]:
+    """`work` on all items, some at a time. All are tried; the failures are reported together."""
+    if not items:
+        return ()
+    results: list[Result] = []
+    failures: list[OperatorError] = []
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        for future in futures:
+            try:
+                results.append(future.result())
+            except OperatorError as error:
+                failures.append(error)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise MachinesError(
+            f"{len(failures)} machines failed",
+            where=", ".join(sorted({failure.where for failure in failures})),
+            lines=[f"{failure.where}: {line}" for failure in failures for line in (failure.what, *failure.lines)],
+            cause=failures[0].cause,
+            next_step=failures[0].next_step,
+        )
+    return tuple(results)
+
+
+def _runs(existing: Existing | None) -> bool:
+    return existing is not None and existing.state == "running"
+
+
+def _remove(container: str) -> None:
+    """With its anonymous volumes. One that goes at this moment by another hand is gone just as well."""
+    done = attempt("rm", "--force", "--volumes", container, timeout=120)
+    if not done.ok and "no such container" not in done.err.lower() and "already in progress" not in done.err:
+        raise MachinesError(
+            "a machine could not be removed",
+            where=container,
+            lines=done.tail(),
+            next_step="run the same command again; if it stays, restart the Docker engine",
+        )
+
+
+def _refusal(env: str, node: Node, existing: Existing | None) -> MachinesError:
+    if existing is None or existing.env != env:
+        return MachinesError(
+            f"a container named {container_name(env, node.name)} exists and is not ours",
+            where=node.name,
+            cause="it lacks the label of this environment, so it is never touched",
+            next_step="rename or remove it, or choose another name for the environment",
+        )
+    return MachinesError(
+        "the machine exists with other container arguments than the topology asks for",
+        where=node.name,
+        cause="address, roles or driver settings were changed after it was made; a container cannot take them later",
+        next_step=f"`bootstrap destroy --env {env} --node {node.name}` (its data goes), then run this again",
+    )
+
+
+def _key_archive(key: str) -> bytes:
+    """A tar stream with .ssh/authorized_keys for the root user."""
+    buffer = io.BytesIO()
+    content = f"{key}\n".encode()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        folder = tarfile.TarInfo(".ssh")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o700
+        archive.addfile(folder)
+        file = tarfile.TarInfo(".ssh/authorized_keys")
+        file.size, file.mode = len(content), 0o600
+        archive.addfile(file, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _wait_booted(name: str, node: Node, deadline: float) -> None:
+    """Until systemd has finished booting and sshd greets. Fails at once when the machine ends."""
+    state = "no answer"
+    while time.monotonic() < deadline:
+        state = attempt("exec", name, "systemctl", "is-system-running").out.strip() or "no answer"
+        if state in {"running", "degraded"} and _greets(str(node.address)):
+            return
+        if attempt("container", "inspect", "--format={{.State.Running}}", name).out.strip() == "false":
+            state = "stopped"
+            break
+        time.sleep(_POLL_SECONDS)
+    raise MachinesError(
+        f"the machine did not come up (systemd says: {state})",
+        where=node.name,
+        lines=_boot_log(name),
+        cause="the engine's host may lack memory, or forbid what systemd needs (see `bootstrap validate`'s preflight)",
+        next_step="`bootstrap destroy --node " + node.name + "`, then run the same command again",
+    )
+
+
+def _greets(address: str) -> bool:
+    """Whether an SSH server answers with its banner."""
+    try:
+        with socket.create_connection((address, _SSH_PORT), timeout=1) as connection:
+            connection.settimeout(1)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _boot_log(name: str) -> tuple[str, ...]:
+    """Failed units and the end of the journal where systemd runs, else what PID 1 printed."""
+    failed = attempt("exec", name, "systemctl", "--failed", "--no-legend", "--plain")
+    journal = attempt("exec", name, "journalctl", "--boot", "--no-pager", "--priority=warning", "--lines=15")
+    if journal.ok:
+        return (*failed.tail(5), *journal.tail())
+    return attempt("logs", "--tail=20", name).tail(20)

@@ -1,0 +1,137 @@
+"""The machine image: Debian, Salt and what the install steps of the states put there.
+
+Its tag is a hash of everything that went into it, so it is made once and made anew when a state,
+a package list or an artifact changes. Converging does the rest on the machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootstrap import apt_sources, engine, file_lock, paths, wheelhouse
+from bootstrap.drivers.docker_cli import attempt, docker, inspect
+from bootstrap.errors import MachinesError
+from bootstrap.model import Cluster
+from bootstrap.process import Progress, run
+
+if TYPE_CHECKING:
+    from bootstrap.artifacts import Artifact
+
+REPOSITORY = "utopia-machine"
+BASE_REPOSITORY = "utopia-base"
+SCRIPTS = paths.CHECKOUT / "packaging" / "image"
+_FORMAT = "1"  # raise when baking.py changes what comes out
+_BASE_SECONDS = 1200.0
+
+
+def ensure(cluster: Cluster, progress: Progress) -> str:
+    """The image reference for `cluster`: `utopia-machine:<key>`, baked now if need be."""
+    from bootstrap import artifacts, baking
+
+    wanted = sorted({name for role in cluster.roles.values() for name in role.artifacts})
+    found = artifacts.ensure(wanted, progress)
+    components = component_order(cluster)
+    given = str(cluster.driver_settings.get("base") or "")
+    base = _given_base(given, progress) if given else f"{BASE_REPOSITORY}:{base_key()}"
+    reference = f"{REPOSITORY}:{key(components, found, _identity(base) if given else base)}"
+    if inspect("image", [reference]):
+        return reference
+    with file_lock.exclusive(paths.cache_dir() / "image" / f"{reference.partition(':')[2]}.lock"):
+        if not inspect("image", [reference]):
+            if not given:
+                _make_base(base, progress)
+            progress("", f"baking {reference} (once; a few minutes)")
+            wheels = wheelhouse.ensure(progress)
+            baking.bake(reference, base=base, components=components, artifacts=found, wheels=wheels, progress=progress)
+    return reference
+
+
+def component_order(cluster: Cluster) -> tuple[str, ...]:
+    """Every component of the role table once, in the table's order, `base` first."""
+    names = [component for role in cluster.roles.values() for component in role.components]
+    return tuple(dict.fromkeys(["base", *names]))
+
+
+def key(
+    components: Iterable[str], artifacts: Mapping[str, Artifact], base: str, checkout: Path = paths.CHECKOUT
+) -> str:
+    """A hash of what goes into the image: scripts, lock, install steps, artifacts and base."""
+    digest = hashlib.sha256()
+    names = list(components)
+    digest.update(json.dumps([_FORMAT, names, base, sorted(a.sha256 for a in artifacts.values())]).encode())
+    for path in input_files(names, checkout):
+        digest.update(f"\0{path.relative_to(checkout)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def input_files(components: Iterable[str], checkout: Path = paths.CHECKOUT) -> list[Path]:
+    """The files of the checkout that a bake reads, sorted."""
+    files = {path for path in (checkout / "packaging" / "image").glob("*") if path.is_file()}
+    files |= {checkout / "packaging" / "salt" / name for name in ("requirements.lock", "install.sh")}
+    for component in components:
+        folder = checkout / "salt" / component
+        files |= {folder / name for name in ("install.sls", "defaults.yaml", "map.jinja")}
+        install = folder / "install.sls"
+        if install.is_file():
+            used = re.findall(r"salt://([\w./-]+)", install.read_text(encoding="utf-8"))
+            files |= {checkout / "salt" / name for name in used}
+    return sorted(path for path in files if path.is_file())
+
+
+def base_key() -> str:
+    """A hash of what the base file system is made from."""
+    digest = hashlib.sha256(apt_sources.text().encode())
+    for name in ("base.sh", "packages"):
+        digest.update((SCRIPTS / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _make_base(reference: str, progress: Progress) -> None:
+    """Debian's own packages into an image; the tar is whole before the engine sees it."""
+    if inspect("image", [reference]):
+        return
+    engine.ensure_tools(progress)
+    folder = paths.cache_dir() / "image"
+    sources, archive = folder / "debian.sources", folder / f"{reference.replace(':', '-')}.tar"
+    sources.write_text(apt_sources.text(), encoding="utf-8")
+    archive.unlink(missing_ok=True)
+    progress("", f"making {reference} from Debian packages")
+    try:
+        done = run(
+            ["sh", str(SCRIPTS / "base.sh"), str(archive), apt_sources.SUITE, str(sources)], timeout=_BASE_SECONDS
+        )
+        if not done.ok:
+            raise MachinesError(
+                "the base image could not be made",
+                where=reference,
+                lines=done.tail(),
+                cause="the apt sources of this machine do not answer, or a disk is full",
+                next_step="`apt-get update` must work here; or name an existing image as driver.base",
+            )
+        docker("import", f"--change=LABEL utopia.image={reference}", str(archive), reference, timeout=_BASE_SECONDS)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _given_base(reference: str, progress: Progress) -> str:
+    """An image of the operator's: on the engine already, or pulled."""
+    if not inspect("image", [reference]):
+        progress("", f"pulling {reference}")
+        done = attempt("pull", "--quiet", reference, timeout=_BASE_SECONDS)
+        if not done.ok:
+            raise MachinesError(
+                f"the base image {reference} could not be pulled",
+                lines=done.tail(),
+                cause="driver.base names an image that no reachable registry has",
+                next_step="put it right, or leave driver.base out: the image is then made from Debian packages",
+            )
+    return reference
+
+
+def _identity(reference: str) -> str:
+    return docker("image", "inspect", "--format={{.Id}}", reference)
