@@ -87,7 +87,7 @@ def check(
     draft.remembered_in = str(_remembered_file(name))
     draft.remembered = _remembered(name, findings)
     findings += checks.run(draft)
-    lined = tuple(_with_line(finding, (table, document)) for finding in findings)
+    lined = tuple(sorted((_with_line(found, (table, document)) for found in findings), key=lambda found: found.line))
     failed = any(finding.severity == "error" for finding in lined)
     return Checked(name, None if failed else _cluster(draft, path), lined)
 

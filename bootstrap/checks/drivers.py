@@ -23,13 +23,13 @@ def driver(draft: Draft) -> Iterator[Finding]:
     if draft.driver is None:
         return
     if draft.driver not in DRIVERS:
-        yield unknown(draft.file, ("driver", "name"), draft.driver, "driver", DRIVERS)
+        yield unknown(draft.file, ("driver", "name"), draft.driver, DRIVERS, kind="driver")
         return
     known = DRIVERS[draft.driver]
     for key, value in draft.driver_settings.items():
         keys: Keys = ("driver", key)
         if key not in known:
-            yield unknown(draft.file, keys, key, f"setting of driver {draft.driver}", known)
+            yield unknown(draft.file, keys, key, known, kind="setting", of=f"driver {draft.driver}")
         elif not isinstance(value, known[key]) or isinstance(value, bool):
             wanted = kind(known[key][0]())
             yield draft.finding(keys, value, f"must be {wanted}, not {kind(value)}", _fix(known[key][0], value))
@@ -45,7 +45,7 @@ def _publish(draft: Draft, published: Mapping[str, Any]) -> Iterator[Finding]:
     for node, mappings in published.items():
         keys: Keys = ("driver", "publish", str(node))
         if node not in names:
-            yield unknown(draft.file, keys, str(node), "node", names)
+            yield unknown(draft.file, keys, str(node), names, kind="node")
         elif not isinstance(mappings, list) or not all(_is_mapping(text) for text in mappings):
             yield draft.finding(keys, mappings, "must be a list of mappings to loopback", 'write ["127.0.0.1:8080:80"]')
 

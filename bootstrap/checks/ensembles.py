@@ -88,18 +88,18 @@ def ids(draft: Draft) -> Iterator[Finding]:
                     keys,
                     None,
                     "role zookeeper needs an id that is pinned",
-                    f"add zookeeper_id: {_free_id(draft)}, and never change it",
+                    f"add zookeeper_id: {_free_id(draft, entry.names[0])}, and never change it",
                 )
         elif not 1 <= number <= _HIGHEST_ID:
             yield draft.finding(
-                keys, number, "an id is a number from 1 to 255", f"choose a free one: {_free_id(draft)}"
+                keys, number, "an id is a number from 1 to 255", f"choose a free one: {_free_id(draft, entry.names[0])}"
             )
         elif number in owners:
             yield draft.finding(
                 keys,
                 number,
                 f"the id {number} is that of {owners[number]}",
-                f"choose a free one: {_free_id(draft)}",
+                f"choose a free one: {_free_id(draft, entry.names[0])}",
             )
         else:
             owners[number] = entry.key
@@ -121,12 +121,13 @@ def remembered_ids(draft: Draft) -> Iterator[Finding]:
                 f"and remove {name} from {draft.remembered_in}",
             )
         elif before is None and number in former:
+            other = former[number]
             yield draft.finding(
                 (*entry.keys, "zookeeper_id"),
                 number,
-                f"was the id of {former[number]}: an id that comes back with empty data can lose what was agreed",
-                f"choose one that was never used: {_free_id(draft)}; if {former[number]} and its data are gone for "
-                f"good, remove it from {draft.remembered_in}",
+                f"was the id of {other}: an id that comes back with empty data can lose what was agreed",
+                f"choose one that was never used: {_free_id(draft, name)}; if {other} and its data are gone for good, "
+                f"remove it from {draft.remembered_in}",
             )
 
 
@@ -134,9 +135,10 @@ def spare(draft: Draft) -> Iterator[Finding]:
     """In production, what stands alone is told."""
     if not draft.production or not draft.complete:
         return
+    supporting = {beside for role in draft.roles.values() for beside in role.beside}  # its user is told of already
     for role in draft.roles.values():
         found = [name for _, name in draft.with_role(role.name)]
-        if len(found) == 1 and role.name != ADMIN_ROLE:
+        if len(found) == 1 and role.name != ADMIN_ROLE and role.name not in supporting:
             ensemble = len(role.counts) > 1
             yield draft.finding(
                 ("nodes",),
@@ -148,7 +150,10 @@ def spare(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _free_id(draft: Draft) -> int:
+def _free_id(draft: Draft, name: str) -> int:
+    """The id to propose: the node's own at the last run, else the lowest that was never used."""
+    if name in draft.remembered:
+        return draft.remembered[name]
     used = {entry.zookeeper_id for entry in draft.entries} | set(draft.remembered.values())
     return next((number for number in range(1, _HIGHEST_ID + 1) if number not in used), 1)
 

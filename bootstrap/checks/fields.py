@@ -36,7 +36,7 @@ class Fields:
         """Every other key is unknown."""
         for key in self.raw:
             if key not in known:
-                self.findings.append(unknown(self.file, (*self.keys, key), key, "key", known))
+                self.findings.append(unknown(self.file, (*self.keys, key), key, known, kind="key"))
 
     def text(self, key: str, *, required: str = "") -> str | None:
         """Text. `required` is the fix that is offered where it is missing."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 Keys = tuple[str | int, ...]  # the way to a value in a YAML file
+_LOOKS_TYPED = re.compile(
+    r"-?[0-9]+(\.[0-9]+)?|true|false|null|yes|no", re.IGNORECASE
+)  # text that YAML would not read as text
 _LONGEST = 70  # characters of a value that are shown
 
 
@@ -51,21 +55,25 @@ class Finding:
 
 def shown(value: object) -> str:
     """A value as it is quoted in a message: short, and on one line."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    text = " ".join(text.split()) or '""'
+    bare = isinstance(value, str) and value.strip() and not _LOOKS_TYPED.fullmatch(value)
+    text = " ".join(str(value).split()) if bare else json.dumps(value, default=str)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The known word that was probably meant, or ""."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
-    return close[0] if close else ""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=cutoff)
+    return names[close[0]] if close else ""
 
 
-def unknown(file: str, keys: Keys, word: str, kind: str, known: Iterable[str]) -> Finding:
-    """The finding for a word that is in no list: says what was probably meant, else what there is."""
+def unknown(file: str, keys: Keys, word: str, known: Iterable[str], *, kind: str, of: str = "") -> Finding:
+    """The finding for a word that is in no list: says what was probably meant, else what there is.
+
+    `kind` is what the word should be ("setting"), `of` whose ("driver docker").
+    """
     names = list(known)
     meant = nearest(word, names)
     choices = f"known: {', '.join(names)}" if names else "there are none"
     fix = f"did you mean {meant}?" if meant else choices
-    return Finding(file, keys, None, f"unknown {kind} {word}", fix)
+    return Finding(file, keys, None, f"unknown {kind} {word}{f' of {of}' if of else ''}", fix)

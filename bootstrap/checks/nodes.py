@@ -105,7 +105,7 @@ def addresses(draft: Draft) -> Iterator[Finding]:
     for entry in draft.entries:
         outside = [address for address in entry.addresses if address not in draft.network]
         if outside:
-            others = "" if len(outside) == 1 else f" and {len(outside) - 1} more"
+            others = " is" if len(outside) == 1 else f" and {len(outside) - 1} more are"
             yield draft.finding(
                 (*entry.keys, "address"),
                 entry.pattern,

@@ -25,14 +25,14 @@ def offered(draft: Draft) -> Iterator[Finding]:
     for entry in draft.entries:
         text = entry.resources.get("ports")
         spans = port_ranges(text) if isinstance(text, str) else None
-        for role, port in _listening(draft, entry) if spans else ():
-            hit = next((span for span in spans or () if span[0] <= port.number <= span[1]), None)
-            if hit:
+        own = list(_listening(draft, entry))
+        for role, port in own if spans else ():
+            if any(first <= port.number <= last for first, last in spans or ()):
                 yield draft.finding(
                     (*entry.keys, "resources", "ports"),
                     text,
                     f"hands out port {port.number}, on which {role} listens ({port.name})",
-                    f"leave it out: {_without(hit, port.number)}",
+                    _without(spans or [], {port.number for _, port in own}),
                 )
 
 
@@ -59,6 +59,14 @@ def _listening(draft: Draft, entry: Entry) -> Iterator[tuple[str, Port]]:
                 yield name, port
 
 
-def _without(span: tuple[int, int], number: int) -> str:
-    parts = [(span[0], number - 1), (number + 1, span[1])]
-    return "[" + ",".join(f"{first}-{last}" for first, last in parts if first <= last) + "]"
+def _without(spans: list[tuple[int, int]], numbers: set[int]) -> str:
+    """The fix: the same ranges with the numbers left out."""
+    kept = []
+    for first, last in spans:
+        start = first
+        for number in sorted(number for number in numbers if first <= number <= last):
+            kept.append((start, number - 1))
+            start = number + 1
+        kept.append((start, last))
+    text = ",".join(f"{first}-{last}" for first, last in kept if first <= last)
+    return f'write "[{text}]"' if text else "choose ports that no role of the node listens on"

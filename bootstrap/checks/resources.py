@@ -51,7 +51,7 @@ def resources(draft: Draft) -> Iterator[Finding]:
         for key, value in entry.resources.items():
             keys: Keys = (*entry.keys, "resources", key)
             if key not in _RESOURCES:
-                yield unknown(draft.file, keys, key, "resource", _RESOURCES)
+                yield unknown(draft.file, keys, key, _RESOURCES, kind="resource")
             elif isinstance(value, bool) or not isinstance(value, str | int | float):
                 yield draft.finding(keys, value, f"must be text, not {kind(value)}", _quoted(key, value))
             else:

@@ -43,12 +43,11 @@ def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], b
         if needed not in roles:
             yield Finding(file, ("roles",), None, f"there is no role {needed}", f"add the row {needed}")
     for name, role in roles.items():
+        known = [other for other in roles if other != name]
         for key in ("needs", "beside"):
             for other in getattr(role, key):
                 if other not in roles:
-                    yield unknown(
-                        file, ("roles", name, key), other, "role", [known for known in roles if known != name]
-                    )
+                    yield unknown(file, ("roles", name, key), other, known, kind="role")
         for component in role.components:
             if not has_component(component):
                 yield Finding(
@@ -149,7 +148,7 @@ def _pages(fields: Fields, ports: Mapping[str, Port]) -> Iterator[Page]:
         if port is None:
             continue
         if port not in ports:
-            page.findings.append(unknown(page.file, (*page.keys, "port"), port, "port of this role", ports))
+            page.findings.append(unknown(page.file, (*page.keys, "port"), port, ports, kind="port", of="this role"))
             continue
         yield Page(
             name=name,

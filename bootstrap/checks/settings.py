@@ -27,7 +27,7 @@ def settings(draft: Draft) -> Iterator[Finding]:
     for component, values in draft.settings.items():
         keys: Keys = ("settings", component)
         if component not in components:
-            yield unknown(draft.file, keys, component, "component", components)
+            yield unknown(draft.file, keys, component, components, kind="component")
         elif values is None:
             yield draft.finding(keys, "nothing", "must be a mapping", "write settings below it, or remove it")
         elif not isinstance(values, Mapping):
@@ -48,7 +48,7 @@ def _component(draft: Draft, component: str, values: Mapping[str, Any]) -> Itera
         elif defaults is None:
             yield draft.finding(keys, value, f"the component {component} has no settings", "remove it")
         elif key not in defaults:
-            yield unknown(draft.file, keys, str(key), f"setting of {component}", map(str, defaults))
+            yield unknown(draft.file, keys, str(key), map(str, defaults), kind="setting", of=component)
         elif draft.production and str(key).startswith(LAB_ONLY):
             yield draft.finding(keys, value, f"{dotted} is for the lab, and production is true", "remove it")
         else:

@@ -86,10 +86,10 @@ def _entries(top: Fields, roles: Mapping[str, Role]) -> tuple[tuple[Entry, ...],
 
 def _entry(key: str, fields: Fields, roles: Mapping[str, Role]) -> Entry:
     fields.only(*_NODE)
-    names = _expand(fields, "", key) or (key,)
+    names = _expand(fields, "", key)
     pattern = fields.text("address", required="add its address") or ""
     texts = _expand(fields, "address", pattern) if pattern else ()
-    if texts and len(texts) != len(names):
+    if names and texts and len(texts) != len(names):
         fields.add(
             "address",
             pattern,
@@ -100,7 +100,7 @@ def _entry(key: str, fields: Fields, roles: Mapping[str, Role]) -> Entry:
     number = fields.whole("zookeeper_id")
     return Entry(
         key=key,
-        names=names,
+        names=names or (key,),
         pattern=pattern,
         addresses=_addresses(fields, pattern, texts),
         roles=_roles(fields, roles),
@@ -158,7 +158,7 @@ def _roles(fields: Fields, table: Mapping[str, Role]) -> tuple[str, ...]:
             kept.append(role)
         else:
             names = [name for name in table if name != BASE_ROLE]
-            fields.findings.append(unknown(fields.file, (*fields.keys, "roles"), role, "role", names))
+            fields.findings.append(unknown(fields.file, (*fields.keys, "roles"), role, names, kind="role"))
             kept.append(nearest(role, names))
     return tuple(dict.fromkeys(role for role in kept if role))
 
