@@ -158,7 +158,7 @@ def open_ports(
     """For each address and port: "" when it takes connections, else why not. All within about `seconds`.
 
     `greeting`: what the service must begin with, where it speaks first: a proxy in between may take
-    connections for a machine that is not there. One thread for any number of targets: thousands of agents are asked this way.
+    connections for a machine that is not there. One thread for any number of targets, thousands of agents too.
     """
     wanted = list(dict.fromkeys(targets))
     found = dict.fromkeys(wanted, "was not asked in time")

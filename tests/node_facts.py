@@ -1,0 +1,171 @@
+"""What the role contracts ask of a machine, fetched in one round trip per node and then looked up.
+
+A question per SSH command would cost seconds on a cluster; one script answers them all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bootstrap.model import Port
+
+_MARK = "%%%%"
+
+# Section -> command. A section whose command fails or is not there is empty, and its check fails.
+SECTIONS: Mapping[str, str] = {
+    "clock": "date +%s.%N",
+    "units": "systemctl show --all -p Id,ActiveState,UnitFileState,NRestarts '*.service'",
+    "unit-failed": "systemctl list-units --failed --plain --no-legend --all",
+    "system": "systemctl is-system-running",
+    "listening": "ss -Hltun",
+    "packages": r"dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n'",
+    "hosts": "cat /etc/hosts",
+    "hostname": "hostname",
+    "own-address": 'getent ahostsv4 "$(hostname)"',
+    "resolvable": "getent hosts $NAMES",
+    "sysctl": "sysctl $KEYS",
+    "processes": "ps -eo user:32=,pid=,args= -ww",
+    "ntp": "timedatectl show -p NTPSynchronized --value",
+    "journal": "journalctl -q -b -o cat -u systemd-journald -g '^System Journal' -n 1",
+    "marked": "ls /var/lib/utopia/restart-needed",
+    "swap": "cat /proc/swaps",
+    "docker": "docker info --format '{{json .}}'",
+    "images": "docker image ls --format '{{.Repository}}:{{.Tag}}'",
+    "salt": "/opt/saltstack/salt/bin/salt-minion --version",
+    "salt-keys": "cd /etc/salt/pki/master && ls -1d minions*/*",
+}
+
+# The patterns come on standard input and stay in a shell variable; `printf` is the shell's own, so that
+# no secret is ever an argument. Prints the files below these folders that hold one, with mode and owner.
+_HUNT = r"""
+patterns=$(cat)
+feed() { printf '%s\n' "$patterns"; }
+feed | grep -rlF -f - /etc /srv /opt/utopia /usr/local /root /home /tmp \
+    /var/log /var/spool /var/lib/utopia /var/cache/salt 2>/dev/null \
+    | while read -r file; do stat -c 'file %a %U %n' "$file"; done
+feed | (exec 3<&0; journalctl --no-pager -q -o cat -b | grep -cF -f /dev/fd/3 | sed 's/^/journal /')
+feed | (exec 3<&0; ps -eo args -ww | grep -cF -f /dev/fd/3 | sed 's/^/argv /')
+feed | (exec 3<&0; cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -caF -f /dev/fd/3 \
+    | sed 's/^/environment /')
+"""
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Where a secret was found on a node: files with mode and owner, and how many lines elsewhere."""
+
+    files: tuple[tuple[str, str, str], ...]  # path, mode, owner
+    lines: Mapping[str, int]  # journal, argv, environment
+
+
+class Facts:
+    """The answers of one node. Nothing of it is shown by assertions: processes may carry anything."""
+
+    def __init__(self, node: str, text: str, asked_at: float, answered_at: float) -> None:
+        self.node = node
+        self.asked_at, self.answered_at = asked_at, answered_at
+        parts = re.split(rf"^{_MARK} (\S+)$", text, flags=re.MULTILINE)
+        self._sections = dict(zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True))
+
+    def __repr__(self) -> str:
+        return f"Facts({self.node})"
+
+    def text(self, section: str) -> str:
+        return self._sections[section]
+
+    def lines(self, section: str) -> list[str]:
+        return [line for line in self.text(section).splitlines() if line.strip()]
+
+    @cached_property
+    def units(self) -> dict[str, dict[str, str]]:
+        """Loaded services by name without `.service`."""
+        blocks = (dict(line.split("=", 1) for line in block.splitlines()) for block in self.text("units").split("\n\n"))
+        return {block["Id"].removesuffix(".service"): block for block in blocks if "Id" in block}
+
+    @cached_property
+    def packages(self) -> dict[str, str]:
+        """Installed packages and their versions."""
+        rows = (line.split("\t") for line in self.lines("packages"))
+        return {name: version for state, name, version in rows if state.startswith("ii")}
+
+    @cached_property
+    def listening(self) -> set[tuple[str, str, int]]:
+        """(protocol, address, port) of every listening socket; address "" means any."""
+        found = set()
+        for line in self.lines("listening"):
+            protocol, _state, _receive, _send, local = line.split()[:5]
+            address, _, port = local.rpartition(":")
+            address = address.strip("[]").partition("%")[0].removeprefix("::ffff:")
+            found.add((protocol, "" if address in ("*", "0.0.0.0", "::") else address, int(port)))
+        return found
+
+    @cached_property
+    def docker(self) -> dict[str, Any]:
+        return dict(json.loads(self.text("docker") or "{}"))
+
+    def processes(self, pattern: str) -> list[str]:
+        """Users whose process has a command line that matches."""
+        return [line.split()[0] for line in self.lines("processes") if re.search(pattern, line.split(None, 2)[2])]
+
+
+def not_running(facts: Facts, units: Iterable[str]) -> list[str]:
+    """What is wrong with these services: not running now, or not at the next boot."""
+    wrong = []
+    for unit in units:
+        found = facts.units.get(unit, {"ActiveState": "not there", "UnitFileState": ""})
+        if found["ActiveState"] != "active":
+            wrong.append(f"{unit} is {found['ActiveState']}")
+        elif found["UnitFileState"] != "enabled":
+            wrong.append(f"{unit} is not enabled, so it does not come back after a boot")
+    return wrong
+
+
+def closed(facts: Facts, address: str, ports: Iterable[Port]) -> list[str]:
+    """Ports on which nothing listens that other nodes could reach."""
+    reachable = {(protocol, port) for protocol, on, port in facts.listening if on in ("", address)}
+    return [
+        f"nothing listens on {port.number}/{port.protocol} ({port.name})"
+        for port in ports
+        if (port.protocol, port.number) not in reachable
+    ]
+
+
+def missing(facts: Facts, packages: Iterable[str]) -> list[str]:
+    """Packages that are not installed."""
+    return [f"package {name} is not installed" for name in packages if name not in facts.packages]
+
+
+def script(names: Sequence[str], sysctl: Iterable[str]) -> str:
+    """The one command that answers everything."""
+    head = f"NAMES={shlex.quote(' '.join(names))}; KEYS={shlex.quote(' '.join(sysctl))}; export LC_ALL=C;"
+    parts = [f"echo; echo '{_MARK} {name}'; {{ {command}; }} 2>/dev/null;" for name, command in SECTIONS.items()]
+    return head + " ".join(parts) + " true"
+
+
+def gather(host: Any, node: str, command: str) -> Facts:
+    """Ask `node` through its Testinfra host."""
+    asked = time.time()
+    result = host.run(f"sh -c {shlex.quote(command)}")
+    assert result.rc == 0, f"{node}: the facts could not be gathered: {result.stderr.strip()[-300:]}"
+    return Facts(node, result.stdout, asked, time.time())
+
+
+def hunt(node: str, ssh_config: Path, secrets: Iterable[str], *, sudo: bool) -> Leaks:
+    """Where these secrets lie on `node`. They go over standard input, past Testinfra, which has none."""
+    command = ["ssh", "-F", str(ssh_config), node, *(["sudo", "-n"] if sudo else []), f"sh -c {shlex.quote(_HUNT)}"]
+    result = subprocess.run(command, input="\n".join(secrets), capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, f"{node}: the hunt for secrets failed: {result.stderr.strip()[-300:]}"
+    rows = [line.split(" ", 3) for line in result.stdout.splitlines()]
+    files = tuple((row[3], row[1], row[2]) for row in rows if row[0] == "file")
+    lines = {row[0]: int(row[1]) for row in rows if row[0] != "file"}
+    assert set(lines) == {"journal", "argv", "environment"}, f"{node}: the hunt for secrets did not end"
+    return Leaks(files, lines)

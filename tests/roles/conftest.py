@@ -1,0 +1,235 @@
+"""The contracts' ground: every file of this folder is one role's, and runs on each node that carries it.
+
+Options: --utopia-env NAME|PATH, --utopia-node NODE (repeatable), --utopia-role ROLE (repeatable). Checks that
+take `host` or `facts` run once per node; those that take neither are asked once of the role as a whole.
+A check's docstring is what an operator reads when it fails: "what must hold".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import node_facts
+import pytest
+import testinfra
+import yaml
+from node_facts import Facts, Leaks
+from testinfra.host import Host
+
+from bootstrap import config, paths, plan, ssh_config, status
+from bootstrap.health.net import Login
+from bootstrap.model import BASE_ROLE, Cluster, Node
+from bootstrap.plan import Plan
+from bootstrap.secrets import Secrets
+
+AT_ONCE = 16  # nodes asked for their facts at the same time
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("utopia")
+    group.addoption("--utopia-env", default="local", metavar="ENV", help="environment: name or path of a cluster.yaml")
+    group.addoption("--utopia-node", action="append", default=[], metavar="NODE", help="only this node")
+    group.addoption("--utopia-role", action="append", default=[], metavar="ROLE", help="only this role")
+    group.addoption("--utopia-events", default="", metavar="FD", help="file descriptor for a JSON line per result")
+
+
+def role_of(path: Path) -> str:
+    """test_mesos_agent.py -> mesos-agent."""
+    return path.stem.removeprefix("test_").replace("_", "-")
+
+
+class Selection:
+    """What this run is about, known before the first file is collected."""
+
+    def __init__(self, options: pytest.Config) -> None:
+        self.cluster = config.load(options.getoption("--utopia-env"))
+        self.only_nodes = set(options.getoption("--utopia-node"))
+        self.only_roles = set(options.getoption("--utopia-role"))
+        strange = self.only_nodes - {node.name for node in self.cluster.nodes} | self.only_roles - set(
+            self.cluster.roles
+        )
+        if strange:
+            raise pytest.UsageError(f"not in environment {self.cluster.env}: {', '.join(sorted(strange))}")
+
+    def nodes(self, role: str) -> tuple[Node, ...]:
+        """The nodes on which the checks of `role` run."""
+        if self.only_roles and role not in self.only_roles:
+            return ()
+        return tuple(n for n in self.cluster.with_role(role) if not self.only_nodes or n.name in self.only_nodes)
+
+
+SELECTION = pytest.StashKey[Selection]()
+EVENTS = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SELECTION] = Selection(config)
+    if config.getoption("--utopia-events"):
+        config.stash[EVENTS] = int(config.getoption("--utopia-events"))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A role's file runs only where a chosen node carries the role."""
+    if collection_path.name.startswith("test_") and not config.stash[SELECTION].nodes(role_of(collection_path)):
+        return True
+    return None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "node" in metafunc.fixturenames:
+        nodes = metafunc.config.stash[SELECTION].nodes(role_of(Path(metafunc.module.__file__)))
+        metafunc.parametrize("node", nodes, ids=[node.name for node in nodes])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        node = item.callspec.params["node"].name if hasattr(item, "callspec") and "node" in item.callspec.params else ""
+        what = re.sub(r"\s+", " ", (item.function.__doc__ or item.name)).strip().rstrip(".")  # type: ignore[attr-defined]
+        item.user_properties += [("role", role_of(item.path)), ("node", node), ("check", what)]
+    _tell(config, {"awaited": Counter(role_of(item.path) for item in items)})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.when == "call" or (report.when == "setup" and not report.passed):
+        _tell(item.config, {**dict(item.user_properties), "ok": report.passed})
+    return report
+
+
+def _tell(config: pytest.Config, event: Mapping[str, Any]) -> None:
+    if EVENTS in config.stash:
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the results file is what counts
+            os.write(config.stash[EVENTS], json.dumps(event).encode() + b"\n")
+
+
+@pytest.fixture(scope="session")
+def selection(pytestconfig: pytest.Config) -> Selection:
+    return pytestconfig.stash[SELECTION]
+
+
+@pytest.fixture(scope="session")
+def cluster(selection: Selection) -> Cluster:
+    return selection.cluster
+
+
+@pytest.fixture(scope="session")
+def made(cluster: Cluster) -> Plan:
+    """The plan: whatever is derived (quorum, connect strings, ...) is compared with it."""
+    return plan.make(cluster)
+
+
+@pytest.fixture(scope="session")
+def secrets(cluster: Cluster) -> Secrets:
+    found = Secrets(cluster.env)
+    assert found.names(), f"environment {cluster.env} has no secrets: it was never made"
+    return found
+
+
+@pytest.fixture(scope="session")
+def operator(secrets: Secrets, cluster: Cluster) -> Login:
+    login = status.operator(cluster.env)
+    assert login, "the operator of Mesos has no password yet"
+    return login
+
+
+@pytest.fixture(scope="session")
+def component_settings(cluster: Cluster) -> Callable[[str], dict[str, Any]]:
+    """A component's defaults.yaml with this environment's settings over it: what must be in force."""
+
+    def settings(component: str) -> dict[str, Any]:
+        defaults = yaml.safe_load((paths.SALT / component / "defaults.yaml").read_text()) or {}
+        return merged(defaults, dict(cluster.settings.get(component, {})))
+
+    return settings
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key, everything else is replaced: as map.jinja does."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+@pytest.fixture(scope="session")
+def hosts(cluster: Cluster) -> Callable[[str], Host]:
+    """Testinfra's host of a node, over the same SSH configuration that operators use."""
+    known: dict[str, Host] = {}
+
+    def host_of(name: str) -> Host:
+        if name not in known:
+            config = ssh_config.path_of(cluster.env)
+            assert config.exists(), f"{config} is not there: bootstrap cluster --env {cluster.env} --only machines"
+            known[name] = testinfra.get_host(f"ssh://{name}", ssh_config=str(config), sudo=_needs_sudo(config))
+        return known[name]
+
+    return host_of
+
+
+def _needs_sudo(config: Path) -> bool:
+    return re.search(r"^\s*User (?!root$)", config.read_text(), re.MULTILINE) is not None
+
+
+@pytest.fixture
+def host(hosts: Callable[[str], Host], node: Node) -> Host:
+    return hosts(node.name)
+
+
+@pytest.fixture(scope="session")
+def gathered(
+    selection: Selection, hosts: Callable[[str], Host], component_settings: Callable[[str], dict[str, Any]]
+) -> dict[str, Facts | Exception]:
+    """The facts of every chosen node, all nodes at once."""
+    everyone = [node.name for node in selection.cluster.nodes]
+    base = component_settings("base")
+    command = node_facts.script(everyone, [*base["sysctl"], *base["sysctl_host"]])
+    names = {node.name for role in (BASE_ROLE, *selection.cluster.roles) for node in selection.nodes(role)}
+    return _at_once(names, lambda name: node_facts.gather(hosts(name), name, command))
+
+
+@pytest.fixture
+def facts(gathered: dict[str, Facts | Exception], node: Node) -> Facts:
+    return _or_raise(gathered[node.name])
+
+
+@pytest.fixture(scope="session")
+def hunted(selection: Selection, secrets: Secrets) -> dict[str, Leaks | Exception]:
+    """Where any of the environment's secrets lies on any chosen node."""
+    config = ssh_config.path_of(selection.cluster.env)
+    values = [secrets.value(name) for name in secrets.names()]
+    return _at_once(
+        {node.name for node in selection.nodes(BASE_ROLE)},
+        lambda name: node_facts.hunt(name, config, values, sudo=_needs_sudo(config)),
+    )
+
+
+@pytest.fixture
+def leaks(hunted: dict[str, Leaks | Exception], node: Node) -> Leaks:
+    return _or_raise(hunted[node.name])
+
+
+def _at_once(names: set[str], work: Callable[[str], Any]) -> dict[str, Any]:
+    def attempt(name: str) -> Any:
+        try:
+            return work(name)
+        except Exception as error:  # raised again in the check that asks for it
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(names, pool.map(attempt, names), strict=True))
+
+
+def _or_raise(found: Any) -> Any:
+    if isinstance(found, Exception):
+        pytest.fail(f"the node did not answer: {str(found).splitlines()[0][:300]}", pytrace=False)
+    return found

@@ -1,0 +1,132 @@
+"""Role admin: the Salt master with its API, and the server of artifacts."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from node_facts import Facts, closed, missing, not_running
+
+from bootstrap import artifacts, salt_api
+from bootstrap.certificates import Authority
+from bootstrap.health.net import UnansweredError, get
+from bootstrap.model import ADMIN_ROLE, Cluster, Node
+from bootstrap.plan import Plan
+from bootstrap.salt_api import SaltApi
+from bootstrap.secrets import Secrets
+
+UNITS = ("salt-master", "salt-api", "nginx")
+
+
+@pytest.fixture(scope="module")
+def port(cluster: Cluster) -> Callable[[str], int]:
+    return {port.name: port.number for port in cluster.roles[ADMIN_ROLE].ports}.__getitem__
+
+
+@pytest.fixture(scope="module")
+def authority(cluster: Cluster) -> Authority:
+    return Authority(cluster.env)
+
+
+@pytest.fixture(scope="module")
+def salt(cluster: Cluster, secrets: Secrets, authority: Authority) -> Iterator[SaltApi]:
+    yield salt_api.connect(cluster, secrets, authority)
+
+
+def test_units(facts: Facts) -> None:
+    """Salt's master and API and the artifact server run, now and after a boot"""
+    wrong = not_running(facts, UNITS)
+    assert not wrong, "; ".join(wrong)
+
+
+def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
+    """Listens on the role's ports"""
+    wrong = closed(facts, str(node.address), cluster.roles[ADMIN_ROLE].ports)
+    assert not wrong, "; ".join(wrong)
+
+
+def test_packages(facts: Facts, component_settings: Callable[[str], dict[str, Any]]) -> None:
+    """The packages of the artifact server are installed"""
+    wrong = missing(facts, component_settings("artifact-server")["packages"])
+    assert not wrong, "; ".join(wrong)
+
+
+def test_tls(node: Node, port: Callable[[str], int], authority: Authority) -> None:
+    """The API and the artifact server show a certificate of this environment's CA, and speak nothing but TLS"""
+    wrong = []
+    for name in ("salt-api", "artifacts"):
+        try:
+            get(str(node.address), port(name), "/", ca=authority.ca_path)
+        except UnansweredError as error:
+            wrong.append(f"{name} {error}")
+        with pytest.raises((UnansweredError, AssertionError)):
+            assert get(str(node.address), port(name), "/").status != 200
+            raise UnansweredError("plain text is refused")
+    assert not wrong, "; ".join(wrong)
+
+
+def test_certificate_of_others_is_refused(node: Node, port: Callable[[str], int]) -> None:
+    """Nobody who trusts only public authorities takes these certificates"""
+    for name in ("salt-api", "artifacts"):
+        connection = http.client.HTTPSConnection(
+            str(node.address), port(name), timeout=5, context=ssl.create_default_context()
+        )
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connection.request("GET", "/")
+        connection.close()
+
+
+def test_artifacts(node: Node, made: Plan, port: Callable[[str], int], authority: Authority) -> None:
+    """Serves every artifact the nodes need, whole"""
+    wrong = []
+    for artifact in artifacts.ensure(made.artifacts, lambda _node, _text: None).values():
+        context = ssl.create_default_context(cafile=str(authority.ca_path))
+        connection = http.client.HTTPSConnection(str(node.address), port("artifacts"), timeout=10, context=context)
+        connection.request("HEAD", f"/{artifact.file}")
+        answer = connection.getresponse()
+        size = int(answer.headers.get("Content-Length", -1))
+        if answer.status != 200 or size != artifact.path.stat().st_size:
+            wrong.append(f"{artifact.file}: status {answer.status}, {size} bytes")
+        connection.close()
+    assert not wrong, "; ".join(wrong)
+
+
+def test_no_listing(node: Node, port: Callable[[str], int], authority: Authority) -> None:
+    """The artifact server lists nothing and takes nothing"""
+    assert get(str(node.address), port("artifacts"), "/", ca=authority.ca_path).status in (403, 404)
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    connection = http.client.HTTPSConnection(str(node.address), port("artifacts"), timeout=5, context=context)
+    connection.request("PUT", "/anything", body=b"x")
+    assert connection.getresponse().status in (403, 405)
+    connection.close()
+
+
+def test_login(node: Node, port: Callable[[str], int], authority: Authority) -> None:
+    """The API refuses a wrong password"""
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    connection = http.client.HTTPSConnection(str(node.address), port("salt-api"), timeout=10, context=context)
+    body = json.dumps({"username": salt_api.USER, "password": "wrong", "eauth": "file"})
+    connection.request("POST", "/login", body=body, headers={"Content-Type": "application/json"})
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_minions(salt: SaltApi, cluster: Cluster) -> None:
+    """Every node's minion answers through the API"""
+    names = [node.name for node in cluster.nodes]
+    answered = salt.call(names, "test.ping", timeout=15)
+    silent = [name for name in names if answered.get(name) is not True]
+    assert not silent, f"silent: {', '.join(silent)}"
+
+
+def test_keys(facts: Facts, cluster: Cluster) -> None:
+    """The master knows the keys of the nodes and of nobody else"""
+    accepted = {line.removeprefix("minions/") for line in facts.lines("salt-keys") if line.startswith("minions/")}
+    others = [line for line in facts.lines("salt-keys") if not line.startswith("minions/")]
+    expected = {node.name for node in cluster.nodes}
+    assert accepted == expected, f"differs in: {', '.join(sorted(accepted ^ expected))}"
+    assert not others, f"keys that wait or were refused: {', '.join(others)}"
