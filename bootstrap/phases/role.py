@@ -8,12 +8,12 @@ interrupted roll is continued by the next run, since the markers are on the node
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bootstrap.errors import StateFailedError
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
-from bootstrap.salt_api import NodeReturn
+from bootstrap.salt_returns import FailedState, NodeReturn
 
 APPLY_SECONDS = 900  # a first installation over a slow line; the services' own bounds are in the states
 NODES_PER_JOB = 200  # more minions than this in one job crowd the master's workers
@@ -68,7 +68,7 @@ def _apply(context: Context, phase: Phase, nodes: Sequence[str], sls: Sequence[s
     return dict(returns)
 
 
-def _failure(phase: Phase, failed: dict[str, tuple[object, ...]]) -> StateFailedError:
+def _failure(phase: Phase, failed: Mapping[str, Sequence[FailedState]]) -> StateFailedError:
     lines = [f"{node}: {state}" for node, states in failed.items() for state in states]
     return StateFailedError(
         f"states of '{phase.name}' failed on {', '.join(sorted(failed))}",
