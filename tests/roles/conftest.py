@@ -24,7 +24,8 @@ import yaml
 from node_facts import Facts, Leaks
 from testinfra.host import Host
 
-from bootstrap import config, paths, plan, ssh_config, status
+from bootstrap import catalogue, config, paths, plan, ssh_config, status
+from bootstrap.catalogue import Entry
 from bootstrap.health.net import Login
 from bootstrap.model import BASE_ROLE, Cluster, Node
 from bootstrap.plan import Plan
@@ -125,6 +126,12 @@ def cluster(selection: Selection) -> Cluster:
 def made(cluster: Cluster) -> Plan:
     """The plan: whatever is derived (quorum, connect strings, ...) is compared with it."""
     return plan.make(cluster)
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> dict[str, Entry]:
+    """pillar/artifacts.yaml: versions and names come from there."""
+    return catalogue.load()
 
 
 @pytest.fixture(scope="session")

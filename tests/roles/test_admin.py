@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import ssl
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from node_facts import Facts, closed, missing, not_running
 
-from bootstrap import artifacts, salt_api
+from bootstrap import salt_api
 from bootstrap.certificates import Authority
 from bootstrap.health.net import UnansweredError, get
 from bootstrap.model import ADMIN_ROLE, Cluster, Node
@@ -34,7 +35,9 @@ def authority(cluster: Cluster) -> Authority:
 
 @pytest.fixture(scope="module")
 def salt(cluster: Cluster, secrets: Secrets, authority: Authority) -> Iterator[SaltApi]:
-    yield salt_api.connect(cluster, secrets, authority)
+    api = salt_api.connect(cluster, secrets, authority)
+    yield api
+    api.close()
 
 
 def test_units(facts: Facts) -> None:
@@ -80,18 +83,17 @@ def test_certificate_of_others_is_refused(node: Node, port: Callable[[str], int]
         connection.close()
 
 
-def test_artifacts(node: Node, made: Plan, port: Callable[[str], int], authority: Authority) -> None:
-    """Serves every artifact the nodes need, whole"""
+def test_artifacts(node: Node, salt: SaltApi, made: Plan, port: Callable[[str], int], authority: Authority) -> None:
+    """Serves every artifact that the nodes are told of, whole"""
+    files = salt.call([node.name], "pillar.get", "artifacts:files", timeout=15)[node.name]
+    assert set(files) == set(made.artifacts)
     wrong = []
-    for artifact in artifacts.ensure(made.artifacts, lambda _node, _text: None).values():
-        context = ssl.create_default_context(cafile=str(authority.ca_path))
-        connection = http.client.HTTPSConnection(str(node.address), port("artifacts"), timeout=10, context=context)
-        connection.request("HEAD", f"/{artifact.file}")
-        answer = connection.getresponse()
-        size = int(answer.headers.get("Content-Length", -1))
-        if answer.status != 200 or size != artifact.path.stat().st_size:
-            wrong.append(f"{artifact.file}: status {answer.status}, {size} bytes")
-        connection.close()
+    for artifact in files.values():
+        answer = get(str(node.address), port("artifacts"), f"/{artifact['file']}", ca=authority.ca_path, seconds=10)
+        if answer.status != 200:
+            wrong.append(f"{artifact['file']} is answered with {answer.status}")
+        elif hashlib.sha256(answer.body).hexdigest() != artifact["sha256"]:
+            wrong.append(f"{artifact['file']} is served with another checksum than the nodes expect")
     assert not wrong, "; ".join(wrong)
 
 

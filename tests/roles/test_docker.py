@@ -8,9 +8,8 @@ from typing import Any
 from node_facts import Facts, missing, not_running
 from testinfra.host import Host
 
-from bootstrap import artifacts
+from bootstrap.catalogue import Entry
 from bootstrap.model import Node
-from bootstrap.plan import Plan
 
 
 def test_unit(facts: Facts) -> None:
@@ -48,15 +47,15 @@ def test_configuration_in_force(facts: Facts, component_settings: Callable[[str]
     assert not wrong, "; ".join(wrong)
 
 
-def test_image(facts: Facts, made: Plan) -> None:
+def test_image(facts: Facts, artifacts: dict[str, Entry]) -> None:
     """Holds the image of our tasks"""
-    image = artifacts.ensure(made.artifacts, lambda _node, _text: None)["task-image"].image
+    image = artifacts["task-image"].image
     assert image in facts.lines("images"), f"{image} is not loaded"
 
 
-def test_container(host: Host, node: Node, made: Plan) -> None:
+def test_container(host: Host, node: Node, artifacts: dict[str, Entry]) -> None:
     """A container starts within limits, ends, and leaves nothing behind"""
-    image = artifacts.ensure(made.artifacts, lambda _node, _text: None)["task-image"].image
+    image = artifacts["task-image"].image
     limits = "--memory 32m --cpus 0.5 --log-opt max-size=1m"
     result = host.run(f"docker run --rm --network none {limits} --entrypoint /bin/sh {image} -c 'echo hello'")
     assert result.rc == 0, f"docker run ended with {result.rc}: {result.stderr.strip()[-300:]}"

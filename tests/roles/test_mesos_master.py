@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from node_facts import Facts, closed, not_running
 
-from bootstrap import artifacts
+from bootstrap.catalogue import Entry
 from bootstrap.health import mesos
 from bootstrap.health.net import Login, get
 from bootstrap.model import Cluster, Node
@@ -50,9 +50,9 @@ def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
     assert not wrong, "; ".join(wrong)
 
 
-def test_version(facts: Facts, node: Node, port: int, made: Plan) -> None:
+def test_version(facts: Facts, node: Node, port: int, artifacts: dict[str, Entry]) -> None:
     """Installed and running are of the artifact's version"""
-    version = artifacts.ensure(made.artifacts, lambda _node, _text: None)["mesos"].version
+    version = artifacts["mesos"].version
     assert facts.packages["utopia-mesos"].partition("-")[0] == version.partition("-")[0]
     assert get(str(node.address), port, "/version").json()["version"] == version.partition("-")[0]
 
