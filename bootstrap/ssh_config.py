@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def write(env: str, machines: Iterable[Machine], key: Path, known: Path) -> Path
         draft.chmod(0o600)
         draft.replace(path)
     return path
+
+
+def close_masters(env: str) -> None:
+    """End the shared connections that OpenSSH keeps open in the background; none left is fine."""
+    for control in control_folder(env).iterdir():
+        subprocess.run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "-"], capture_output=True, check=False)
+        control.unlink(missing_ok=True)  # what a killed master left behind
 
 
 def control_folder(env: str) -> Path:

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Machines that exist already (driver ssh) are never touched."""
     import shutil
 
-    from bootstrap import config, drivers, hosts, paths
+    from bootstrap import config, drivers, paths, ssh_config
     from bootstrap.execute import exclusive
 
     cluster = config.load(args.env)
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
         raise UsageError(f"there is no node '{args.node}'", next_step=f"bootstrap nodes --env {args.env}")
     folder = paths.state_dir(cluster.env)
     with exclusive(folder):
-        hosts.close_masters(cluster.env)
+        ssh_config.close_masters(cluster.env)
         removed = drivers.get(cluster).destroy(args.node)
         if not args.node:
             config.forget_ids(cluster)

@@ -32,8 +32,8 @@ class Driver(Protocol):
         """The machines of the topology that exist and run now."""
         ...
 
-    def destroy(self) -> tuple[str, ...]:
-        """Remove what create() made, all of it and nothing else; the names of what went."""
+    def destroy(self, node: str | None = None) -> tuple[str, ...]:
+        """Remove what create() made, or one machine of it, and nothing else; the names of what went."""
         ...
 
 
