@@ -49,7 +49,7 @@ def bake(
         _apply(name, steps, progress)
         _run_script(name, "clean.sh", progress)
         progress("", "saving the image")
-        changes = ['CMD ["/lib/systemd/systemd"]', "STOPSIGNAL SIGRTMIN+3", f"LABEL utopia.image={reference}"]
+        changes = ['CMD ["/lib/systemd/systemd"]', f"LABEL utopia.image={reference}"]
         docker("commit", *(f"--change={change}" for change in changes), name, reference, timeout=_STEP_SECONDS)
     finally:
         _remove(name)
@@ -177,7 +177,8 @@ def _apply(name: str, components: list[str], progress: Progress) -> None:
     except ValueError:
         problems = list(tail)
     if problems or status:
-        raise _failed("an install step failed", name, problems or list(tail))
+        terminal = attempt("exec", name, "tail", "--lines=12", "/var/log/apt/term.log")
+        raise _failed("an install step failed", name, [*(problems or tail), *(terminal.tail() if terminal.ok else ())])
 
 
 def _failed(what: str, name: str, lines: list[str]) -> MachinesError:

@@ -68,7 +68,7 @@ class DockerDriver:
 
         def remove(identity: str) -> str:
             _remove(identity)
-            return names.get(identity, identity)
+            return str(names.get(identity, identity))
 
         removed = sorted(_for_each(tuple(containers), remove))
         if node is None:

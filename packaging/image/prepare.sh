@@ -14,6 +14,9 @@ if [ -n "$missing" ]; then # a base image that was given to us
     DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet --yes --no-install-recommends install $missing
 fi
 
+# The image leaves manual pages out; Java's packages fail where not even their folders are.
+for section in 1 2 3 4 5 6 7 8; do install -d "/usr/share/man/man$section"; done
+
 echo "step: Salt"
 sh "$bake/salt-venv/install.sh" "$bake/wheelhouse"
 
