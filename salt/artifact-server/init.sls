@@ -1,2 +1,4 @@
 include:
   - artifact-server.install
+  - artifact-server.config
+  - artifact-server.service

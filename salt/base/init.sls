@@ -1,2 +1,6 @@
 include:
   - base.install
+  - base.config
+{%- if not pillar.get('lab') %}
+  - base.kernel
+{%- endif %}

@@ -1,2 +1,4 @@
 include:
   - docker.install
+  - docker.config
+  - docker.service

@@ -1,0 +1,48 @@
+"""What the bootstrap left on this node, as it is now: `bootstrap cluster` compares it with what it wants.
+
+One cheap call answers for the configuration the running minion loaded, for the files on disk and for
+the custom modules in the minion's cache, so a node that is right needs no visit over SSH.
+"""
+
+import hashlib
+import os
+import stat
+
+
+def fingerprint():
+    """Hashes of the loaded configuration, of the files it lists, and of the custom modules.
+
+    CLI Example: salt '*' bootstrap.fingerprint
+    """
+    return {
+        "loaded": __opts__.get("utopia_bootstrap_hash", ""),
+        "files": files_hash(__opts__.get("utopia_bootstrap_files", [])),
+        "modules": modules_hash(__opts__["extension_modules"]),
+    }
+
+
+def files_hash(paths):
+    """One hash over paths, modes and contents; a missing file counts as such."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        try:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            with open(path, "rb") as file:
+                content = hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            mode, content = 0, "missing"
+        total.update(f"{path} {mode:o} {content}\n".encode())
+    return total.hexdigest()
+
+
+def modules_hash(folder):
+    """One hash over the custom modules: `modules/readiness.py`, `states/restart.py`, ..."""
+    total = hashlib.sha256()
+    found = []
+    for root, _folders, names in os.walk(folder):
+        found += [os.path.join(root, name) for name in names if name.endswith(".py")]
+    for path in sorted(found):
+        with open(path, "rb") as file:
+            content = hashlib.sha256(file.read()).hexdigest()
+        total.update(f"{os.path.relpath(path, folder)} {content}\n".encode())
+    return total.hexdigest()

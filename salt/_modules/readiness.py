@@ -1,0 +1,146 @@
+"""Is a service of this node ready to do its job? Asked of the service itself, at its own address.
+
+`probe(name)` never raises for a service that is down: that is an answer. Names are the `probe` names of
+the role table. `mode` is "leader", "follower", "standalone" or "" for services that have no such thing.
+"""
+
+import base64
+import http.client
+import json
+from pathlib import Path
+import socket
+import ssl
+import urllib.parse
+
+TIMEOUT = 3  # seconds per question
+CA = "/etc/utopia/ca.crt"
+MASTER_CREDENTIALS = "/etc/mesos/master-credentials.json"
+AGENT_CREDENTIALS = "/etc/mesos/agent-http-credentials.json"
+
+
+def probe(name):
+    """Return {"ready": bool, "mode": str, "detail": str} for the service behind probe `name`."""
+    if name not in PROBES:
+        raise ValueError(f"no readiness probe {name!r}, there are: {', '.join(sorted(PROBES))}")
+    try:
+        return PROBES[name]()
+    except (OSError, http.client.HTTPException, NotReadyError) as error:
+        return _answer(False, str(error) or type(error).__name__)
+
+
+class NotReadyError(Exception):
+    """A service answered, but not as one that is ready."""
+
+
+def _zookeeper():
+    server = _four_letters("srvr")
+    mode = _field(server, "Mode:")
+    others = len(__pillar__["zookeeper"]["ensemble"]) - 1
+    if mode == "standalone":
+        return _answer(not others, "serves alone" if not others else f"serves alone, with {others} others named", mode)
+    if mode == "leader":
+        synced = int(_field(_four_letters("mntr"), "zk_synced_followers"))
+        return _answer(synced == others, f"leads, {synced} of {others} followers in sync", mode)
+    return _answer(mode == "follower", f"is a {mode}" if mode else _first_line(server), mode)
+
+
+def _four_letters(word):
+    with socket.create_connection((_address(), 2181), TIMEOUT) as connection:
+        connection.sendall(word.encode())
+        chunks = iter(lambda: connection.recv(65536), b"")
+        return b"".join(chunks).decode()
+
+
+def _field(text, name):
+    for line in text.splitlines():
+        if line.startswith(name):
+            return line[len(name) :].strip()
+    return ""
+
+
+def _first_line(text):
+    return text.splitlines()[0] if text else "the server closed the connection without an answer"
+
+
+def _mesos_master():
+    metrics = _mesos_metrics(5050, MASTER_CREDENTIALS)
+    if not metrics.get("registrar/log/recovered"):
+        return _answer(False, "has not recovered its replica of the registry")
+    if metrics.get("master/elected"):
+        return _answer(True, f"leads {int(metrics['master/slaves_active'])} active agents", "leader")
+    status, headers, _ = _http(5050, "/master/redirect", MASTER_CREDENTIALS)
+    leader = urllib.parse.urlsplit(headers.get("Location", "")).hostname
+    if status != http.HTTPStatus.TEMPORARY_REDIRECT or not leader:
+        return _answer(False, "knows no leading master")
+    return _answer(leader != _address(), f"stands by for {leader}", "follower")
+
+
+def _mesos_agent():
+    registered = _mesos_metrics(5051, AGENT_CREDENTIALS).get("slave/registered")
+    return _answer(bool(registered), "registered" if registered else "runs, but no master has registered it")
+
+
+def _mesos_metrics(port, credentials):
+    _expect(_http(port, "/health"), "/health")
+    return json.loads(_expect(_http(port, "/metrics/snapshot", credentials), "/metrics/snapshot"))
+
+
+def _http(port, path, credentials=None):
+    """GET without following redirects: (status, headers, body). Credentials never leave this node."""
+    connection = http.client.HTTPConnection(_address(), port, timeout=TIMEOUT)
+    headers = {"Authorization": f"Basic {_operator(credentials)}"} if credentials else {}
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def _operator(path):
+    for credential in json.loads(Path(path).read_text(encoding="utf-8"))["credentials"]:
+        if credential["principal"] == "operator":
+            return base64.b64encode(f"operator:{credential['secret']}".encode()).decode()
+    raise NotReadyError(f"{path} holds no credential of the principal operator")
+
+
+def _expect(response, path):
+    status, _, body = response
+    if status != http.HTTPStatus.OK:
+        raise NotReadyError(f"{path} answers with status {status}")
+    return body
+
+
+def _docker():
+    version = __salt__["engine.version"]()
+    return _answer(True, f"engine {version}")
+
+
+def _artifact_server():
+    url = urllib.parse.urlsplit(__pillar__["artifacts"]["url"])
+    context = ssl.create_default_context(cafile=CA)
+    connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=TIMEOUT, context=context)
+    try:
+        connection.request("GET", "/healthz")
+        response = connection.getresponse()
+        _expect((response.status, response.headers, response.read()), "/healthz")
+    finally:
+        connection.close()
+    return _answer(True, "answers over verified TLS")
+
+
+def _address():
+    return __pillar__["node"]["address"]
+
+
+def _answer(ready, detail, mode=""):
+    return {"ready": ready, "mode": mode, "detail": detail}
+
+
+PROBES = {
+    "zookeeper": _zookeeper,
+    "mesos-master": _mesos_master,
+    "mesos-agent": _mesos_agent,
+    "docker": _docker,
+    "artifact-server": _artifact_server,
+}
