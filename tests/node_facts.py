@@ -25,7 +25,6 @@ SECTIONS: Mapping[str, str] = {
     "clock": "date +%s.%N",
     "units": "systemctl show --all -p Id,ActiveState,UnitFileState,NRestarts '*.service'",
     "unit-failed": "systemctl list-units --failed --plain --no-legend --all",
-    "system": "systemctl is-system-running",
     "listening": "ss -Hltun",
     "packages": r"dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n'",
     "hosts": "cat /etc/hosts",
@@ -34,13 +33,13 @@ SECTIONS: Mapping[str, str] = {
     "resolvable": "getent hosts $NAMES",
     "sysctl": "sysctl $KEYS",
     "processes": "ps -eo user:32=,pid=,args= -ww",
-    "ntp": "timedatectl show -p NTPSynchronized --value",
+    "ntp": "chronyc tracking",
     "journal": "journalctl -q -b -o cat -u systemd-journald -g '^System Journal' -n 1",
     "marked": "ls /var/lib/utopia/restart-needed",
     "swap": "cat /proc/swaps",
     "docker": "docker info --format '{{json .}}'",
     "images": "docker image ls --format '{{.Repository}}:{{.Tag}}'",
-    "salt": "/opt/saltstack/salt/bin/salt-minion --version",
+    "salt": "cd /opt/saltstack/salt/lib/python3*/site-packages && ls -d salt-[0-9]*.dist-info",
     "salt-keys": "cd /etc/salt/pki/master && ls -1d minions*/*",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -48,6 +49,15 @@ def ask_master(address: str, port: int, login: Login, *, seconds: float) -> Mast
         )
     except UnansweredError as error:
         return Master(why=str(error))
+
+
+def differences(wanted: Mapping[str, object], found: Mapping[str, str]) -> list[str]:
+    """Flags that are not in force. Those read from files are left out: the answer holds the files' content."""
+    return [
+        f"flag {name} is {found.get(name)}, must be {value}"
+        for name, value in wanted.items()
+        if not str(value).startswith("file://") and found.get(name) != str(value)
+    ]
 
 
 def check(view: View) -> list[Health]:
