@@ -87,7 +87,7 @@ def check(
     draft.remembered_in = str(_remembered_file(name))
     draft.remembered = _remembered(name, findings)
     findings += checks.run(draft)
-    lined = tuple(sorted((_with_line(found, (table, document)) for found in findings), key=lambda found: found.line))
+    lined = _in_order(findings, (table, document))
     failed = any(finding.severity == "error" for finding in lined)
     return Checked(name, None if failed else _cluster(draft, path), lined)
 
@@ -176,6 +176,13 @@ def _defaults(salt: Path, component: str, findings: list[Finding]) -> Mapping[st
     document = pure_yaml.read(path, _called(path))
     findings += document.findings
     return document.data if isinstance(document.data, Mapping) else {}
+
+
+def _in_order(findings: Sequence[Finding], documents: Sequence[pure_yaml.Document]) -> tuple[Finding, ...]:
+    """Each with its line, from the top of a file to its end."""
+    files = [document.file for document in documents]
+    lined = [_with_line(finding, documents) for finding in findings]
+    return tuple(sorted(lined, key=lambda found: (found.file in files and files.index(found.file), found.line)))
 
 
 def _with_line(finding: Finding, documents: Sequence[pure_yaml.Document]) -> Finding:

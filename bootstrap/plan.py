@@ -68,7 +68,9 @@ class Plan:
             "phases": [phase.as_json() for phase in self.phases],
             "artifacts": list(self.artifacts),
             "pillar": dict(self.pillar),
-            "nodes": {name: {**pillar, "secrets": self.secrets[name]} for name, pillar in self.node_pillar.items()},
+            "nodes": {
+                name: {**pillar, "secrets": list(self.secrets[name])} for name, pillar in self.node_pillar.items()
+            },
         }
 
 

@@ -56,7 +56,7 @@ def beside(draft: Draft) -> Iterator[Finding]:
     for entry in draft.entries:
         for name in entry.roles:
             for needed in draft.roles[name].beside:
-                if needed not in entry.roles:
+                if needed not in entry.roles and needed in draft.roles:
                     yield draft.finding(
                         (*entry.keys, "roles"),
                         list(entry.roles),

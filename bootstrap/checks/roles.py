@@ -34,7 +34,8 @@ def read(file: str, data: Any, findings: list[Finding]) -> dict[str, Role]:
     top = Fields(file, (), data, findings, fix="write roles: and a row per role below it")
     top.only("roles")
     rows = top.section("roles")
-    return {name: _role(name, Fields(file, ("roles", name), raw, findings)) for name, raw in rows.items()}
+    fields = {name: Fields(file, ("roles", name), raw, findings) for name, raw in rows.items()}
+    return {name: _role(name, row) for name, row in fields.items() if row.understood}
 
 
 def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], bool]) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def _role(name: str, fields: Fields) -> Role:
     if not _NAME.fullmatch(name):
         fields.add("", None, f"not a name for a role: {name}", "lower-case letters, digits and hyphens, a letter first")
     components = fields.texts("components")
-    if fields.understood and not components and not fields.raw.get("components"):
+    if not components and not fields.raw.get("components"):
         fields.add("components", None, "a role without components does nothing", "add components: [...]")
     ports = tuple(_ports(fields))
     return Role(
@@ -124,9 +125,9 @@ def _ports(fields: Fields) -> Iterator[Port]:
         if match and 1 <= int(match[1]) <= 65535:
             yield Port(name, int(match[1]), match[2])
         else:
-            number = text if type(text) is int else 2181
+            example = f"{text}/tcp" if type(text) is int else "2181/tcp"
             Fields(fields.file, (*fields.keys, "ports"), {}, fields.findings).add(
-                name, text, "not a port", f"write number/protocol: {number}/tcp"
+                name, text, "not a port", f"write number/protocol, such as {example}"
             )
 
 
