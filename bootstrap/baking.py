@@ -49,7 +49,7 @@ def bake(
         _apply(name, steps, progress)
         _run_script(name, "clean.sh", progress)
         progress("", "saving the image")
-        changes = ['CMD ["/lib/systemd/systemd"]', f"LABEL utopia.image={reference}"]
+        changes = ['CMD ["/lib/systemd/systemd"]', f"LABEL utopia.image={reference} {BAKE_LABEL}="]
         docker("commit", *(f"--change={change}" for change in changes), name, reference, timeout=_STEP_SECONDS)
     finally:
         _remove(name)

@@ -39,9 +39,10 @@ class DockerDriver:
 
     def create(self, progress: Progress) -> Created:
         """Engine, image, network, machines: made or picked up, at most `_AT_ONCE` machines at a time."""
-        from bootstrap import engine, image
+        from bootstrap import engine, image, preflight
 
         engine.ensure(progress)
+        preflight.require(self.cluster)
         reference = image.ensure(self.cluster, progress)
         docker_network.ensure(self.cluster, progress)
         key = ssh_keys.public_line(self.env)

@@ -43,6 +43,9 @@ MaxSessions 64
 MaxStartups 64:30:128
 SSHD
 
+# Debian's defaults for the kernel are the host's own business: applied in a container they would change the host.
+for file in /usr/lib/sysctl.d/*.conf; do ln -sf /dev/null "/etc/sysctl.d/$(basename "$file")"; done
+
 # What a container has no use for, or what would change the machine behind Salt's back.
 echo "step: units"
 systemctl mask --quiet \

@@ -1,0 +1,109 @@
+"""Facts about the controlling side that preflight judges. Only reads, and from a root that a test may choose."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shutil
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from bootstrap import paths
+from bootstrap.model import Cluster
+from bootstrap.process import run
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Sizes in bytes. `engine_free` is None without an engine. `machines`: how many of ours run already."""
+
+    cgroup_root: Path = Path("/sys/fs/cgroup")
+    cgroup_v1: frozenset[str] = frozenset()
+    cgroup_v2: bool = False
+    open_files: int = resource.RLIM_INFINITY
+    memory_available: int = 1 << 62
+    cache_free: int = 1 << 62
+    engine_root: str = "/var/lib/docker"
+    engine_free: int | None = None
+    storage_driver: str = ""
+    machines: int = 0
+    routes: tuple[tuple[IPv4Network, str], ...] = ()
+    own_devices: frozenset[str] = frozenset()
+
+
+def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
+    """The facts of this machine and of its engine."""
+    engine = _engine_info() if cluster.driver == "docker" else {}
+    engine_root = engine.get("DockerRootDir", "/var/lib/docker")
+    cgroup_root = root / "sys/fs/cgroup"
+    return Facts(
+        cgroup_root=cgroup_root,
+        cgroup_v1=cgroup_v1_controllers(cgroup_root),
+        cgroup_v2=(cgroup_root / "cgroup.controllers").exists(),
+        open_files=open_files_limit(root / "proc"),
+        memory_available=memory_available(root / "proc/meminfo"),
+        cache_free=shutil.disk_usage(paths.cache_dir()).free,
+        engine_root=engine_root,
+        engine_free=shutil.disk_usage(engine_root).free if Path(engine_root).is_dir() else None,
+        storage_driver=engine.get("Driver", ""),
+        machines=_running(cluster) if engine else 0,
+        routes=routes(root / "proc/net/route"),
+        own_devices=_own_devices(cluster) if engine else frozenset(),
+    )
+
+
+def cgroup_v1_controllers(cgroup_root: Path) -> frozenset[str]:
+    """Hierarchies mounted there: a v1 hierarchy has `tasks` in its root, v2 has not."""
+    if not cgroup_root.is_dir():
+        return frozenset()
+    return frozenset(
+        name for folder in cgroup_root.iterdir() if (folder / "tasks").exists() for name in folder.name.split(",")
+    )
+
+
+def open_files_limit(proc: Path) -> int:
+    """The hard limit of the engine's process: what its containers inherit; else our own."""
+    for comm in proc.glob("[0-9]*/comm"):
+        try:
+            if comm.read_text(encoding="utf-8").strip() == "dockerd":
+                limits = (comm.parent / "limits").read_text(encoding="ascii")
+                found = re.search(r"^Max open files\s+\S+\s+(\S+)", limits, re.MULTILINE)
+                if found:
+                    return int(found[1]) if found[1].isdigit() else resource.RLIM_INFINITY
+        except OSError:
+            continue  # it ended while we looked, or is not ours to read
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def memory_available(meminfo: Path) -> int:
+    """MemAvailable in bytes."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="ascii"), re.MULTILINE)
+    return int(found[1]) << 10 if found else 1 << 62
+
+
+def routes(table: Path) -> tuple[tuple[IPv4Network, str], ...]:
+    """The kernel's routes with their devices; numbers in the file are little-endian."""
+    rows = [line.split() for line in table.read_text(encoding="ascii").splitlines()[1:]]
+    return tuple((IPv4Network((_address(row[1]), str(_address(row[7])))), row[0]) for row in rows if len(row) > 7)
+
+
+def _address(text: str) -> IPv4Address:
+    return IPv4Address(bytes.fromhex(text)[::-1])
+
+
+def _engine_info() -> dict[str, str]:
+    done = run(["docker", "info", "--format={{json .}}"], timeout=20)
+    info = json.loads(done.out) if done.ok else {}
+    return {key: str(value) for key, value in info.items() if key in {"DockerRootDir", "Driver"}}
+
+
+def _running(cluster: Cluster) -> int:
+    return len(run(["docker", "ps", "--quiet", f"--filter=label=utopia.env={cluster.env}"]).out.split())
+
+
+def _own_devices(cluster: Cluster) -> frozenset[str]:
+    """Bridges of the environment's own network, which the engine names after the network's id."""
+    listed = run(["docker", "network", "ls", "--no-trunc", "--quiet", f"--filter=label=utopia.env={cluster.env}"])
+    return frozenset(f"br-{identity[:12]}" for identity in listed.out.split())
