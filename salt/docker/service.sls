@@ -24,11 +24,9 @@ wait until docker is ready:
 {%- if image %}
 
 load the task image:
-  cmd.run:
-    - name: docker load --input /var/cache/utopia/artifacts/{{ image.file }}
-    - unless:
-      - fun: engine.has_image
-        image: {{ image.image }}
+  engine.loaded:
+    - name: {{ image.image }}
+    - archive: /var/cache/utopia/artifacts/{{ image.file }}
     - require:
       - file: fetch the task image
       - readiness: wait until docker is ready

@@ -4,7 +4,6 @@
 make the folder of the mesos agent:
   file.directory:
     - name: {{ mesos_agent.flags.work_dir }}
-    - makedirs: True
     - mode: '0755'
 {%- for path in ['agent-credential.json', 'agent-http-credentials.json', 'executor-key'] %}
 
@@ -13,7 +12,6 @@ give the mesos agent its {{ path }}:
     - name: /etc/mesos/{{ path }}
     - source: salt://mesos-agent/files/{{ path }}
     - template: jinja
-    - makedirs: True
     - mode: '0600'
     - show_changes: False
 {%- endfor %}
@@ -31,5 +29,4 @@ configure the mesos agent:
     - name: /etc/mesos/agent.env
     - source: salt://mesos-agent/files/agent.env
     - template: jinja
-    - makedirs: True
     - context: {{ {'agent': mesos_agent, 'measured': measured} | json }}

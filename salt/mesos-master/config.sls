@@ -3,7 +3,6 @@
 make the folder of the mesos master:
   file.directory:
     - name: {{ mesos_master.flags.work_dir }}
-    - makedirs: True
     - user: mesos
     - group: mesos
     - mode: '0750'
@@ -13,7 +12,6 @@ give the mesos master its way into zookeeper:
     - name: /etc/mesos/zk
     - source: salt://mesos-master/files/zk
     - template: jinja
-    - makedirs: True
     - user: mesos
     - mode: '0600'
     - show_changes: False

@@ -1,2 +1,3 @@
 include:
   - mesos.install
+  - mesos.config
