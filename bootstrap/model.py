@@ -14,6 +14,7 @@ from typing import Any
 
 BASE_ROLE = "base"  # every node has it without saying so
 ADMIN_ROLE = "admin"  # the one node with the Salt master and the artifact server
+LAB_DRIVERS = ("docker",)  # their machines are made to be thrown away, and share the kernel of their host
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Cluster, Node, Role
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, LAB_DRIVERS, Cluster, Node, Role
 
 # These come before the roles, each after the one before it; `verify` comes after all roles.
 _FIRST = ("machines", "artifacts", "preflight", "salt")
 _ZOOKEEPER = "zookeeper"
 _MASTER = "mesos-master"
 _MESOS_PATH = "/mesos"  # in ZooKeeper
-_LAB_DRIVERS = ("docker",)  # machines that share the kernel of the computer they run on
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "domain": cluster.domain,
         "network": str(cluster.network),
         "production": cluster.production,
-        "lab": cluster.driver in _LAB_DRIVERS,
+        "lab": cluster.driver in LAB_DRIVERS,
         "hosts": [{"name": node.name, "address": str(node.address)} for node in cluster.nodes],
         "zookeeper": _zookeeper(cluster),
         "mesos": _mesos(cluster),

@@ -9,13 +9,13 @@ from typing import Any
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
 from bootstrap.checks.finding import Finding, Keys, unknown
+from bootstrap.model import LAB_DRIVERS
 
 # driver -> setting -> type of its value. One row per driver in bootstrap/drivers/.
 DRIVERS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "docker": {"base": (str,), "memory": (str, int), "cpus": (str, int, float), "publish": (dict,)},
     "ssh": {"user": (str,), "port": (int,)},
 }
-LAB_DRIVERS = ("docker",)  # their machines are made to be thrown away
 
 
 def driver(draft: Draft) -> Iterator[Finding]:

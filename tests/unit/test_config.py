@@ -6,8 +6,10 @@ import stat
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+import yaml
 
 from bootstrap import cli, config, paths, pure_yaml
+from bootstrap.checks.settings import DERIVED
 from bootstrap.errors import ExitStatus, InvalidTopologyError, UsageError
 
 ENVIRONMENTS = ("local", "prod", "small")
@@ -404,10 +406,26 @@ def test_validate_as_json(capsys, file):
 
 def test_services_that_are_rolled_have_a_restart_and_a_probe(tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
-    probes = (paths.SALT / "_modules/readiness.py").read_text()
+    probes = (paths.SALT / "_modules/readiness.py").read_text(encoding="utf-8")
     for role in config.load("local").roles.values():
         if role.probe:
             assert f'"{role.probe}":' in probes, f"no readiness probe {role.probe}"
         for service in role.restart:
             assert role.probe, f"{role.name} is rolled without a probe between"
             assert (paths.SALT / service / "restart.sls").is_file()
+
+
+def test_every_default_of_the_states_may_be_written_down(file):
+    settings = {}
+    for path in sorted(paths.SALT.glob("*/defaults.yaml")):
+        defaults = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for dotted in DERIVED:
+            component, *way, last = dotted.split(".")
+            inner = defaults if component == path.parent.name else {}
+            for key in way:
+                inner = inner.get(key, {})
+            inner.pop(last, None)
+        settings[path.parent.name] = defaults
+    assert settings
+    file.write_text(SOUND.split("settings:")[0] + yaml.safe_dump({"settings": settings}))
+    assert [str(finding) for finding in config.check(str(file)).findings] == []
