@@ -24,10 +24,12 @@ from typing import IO, Any
 
 from bootstrap import paths
 from bootstrap.errors import VerifyError
+from bootstrap.health import env_argument
 from bootstrap.model import Cluster
 from bootstrap.secrets import Secrets
 
 TESTS = paths.CHECKOUT / "tests" / "roles"
+ALIKE = 3  # failures of one node for the same reason are told one by one up to this number
 SECONDS = 600  # a verify that takes longer hangs
 _PASSED, _FAILED = 0, 1  # the only exit statuses with which pytest says that it ran everything
 
@@ -49,12 +51,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Every executed check. `broken`: why the checks as a whole cannot be believed."""
+    """Every executed check. `broken`: why the checks as a whole cannot be believed. `argument`: for --env."""
 
     env: str
     checks: tuple[Check, ...]
     broken: tuple[str, ...]
     seconds: float
+    argument: str
 
     @property
     def passed(self) -> int:
@@ -82,10 +85,10 @@ class Verdict:
         return VerifyError(
             what,
             where=f"environment {self.env}",
-            lines=[str(check) for check in self.failed] + list(self.broken),
+            lines=_told(self.failed) + list(self.broken),
             cause="the nodes differ from what the files say" if self.failed else "see the lines above",
-            next_step=f"bootstrap status --env {self.env}"
-            + (f"; bootstrap verify --env {self.env} --node {nodes[0]}" if nodes else ""),
+            next_step=f"bootstrap status --env {self.argument}"
+            + (f"; bootstrap verify --env {self.argument} --node {nodes[0]}" if nodes else ""),
         )
 
     def raise_if_failed(self) -> None:
@@ -121,7 +124,7 @@ def verify(
     broken += [hide(line) for line in _doubts(status, said, broken)]
     broken += _unproven(checks, expected_nodes(cluster, roles, nodes))
     hidden = tuple(Check(check.role, check.node, check.what, hide(check.why)) for check in checks)
-    return Verdict(cluster.env, hidden, tuple(broken), time.monotonic() - started)
+    return Verdict(cluster.env, hidden, tuple(broken), time.monotonic() - started, env_argument(cluster))
 
 
 def expected_nodes(cluster: Cluster, roles: Collection[str], nodes: Collection[str]) -> set[str]:
@@ -221,6 +224,18 @@ def _doubts(status: int, said: Sequence[str], broken: Sequence[str]) -> list[str
 def _unproven(checks: Iterable[Check], expected: set[str]) -> list[str]:
     proven = {check.node for check in checks}
     return [f"{node}: no check was executed" for node in sorted(expected - proven)]
+
+
+def _told(failed: Iterable[Check]) -> list[str]:
+    """A line per failed check; many that fail for one reason, such as a silent node, in one line."""
+    alike: dict[tuple[str, str], list[Check]] = {}
+    for check in failed:
+        alike.setdefault((check.node, check.why), []).append(check)
+    lines = []
+    for (node, why), checks in alike.items():
+        several = f"{node or 'cluster'}: {len(checks)} checks: {why}"
+        lines += [several] if len(checks) > ALIKE else [str(check) for check in checks]
+    return lines
 
 
 def _first_line(text: str) -> str:

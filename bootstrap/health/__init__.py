@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from bootstrap import paths
 from bootstrap.health.net import SECONDS, Login
 from bootstrap.model import Cluster
 
@@ -47,12 +48,18 @@ class View:
 
     def journal(self, node: str, unit: str) -> str:
         """The command that shows why a unit is not well."""
-        return f"bootstrap ssh --env {self.cluster.env} {node} -- journalctl -n 50 -u {unit}"
+        return f"bootstrap ssh --env {env_argument(self.cluster)} {node} -- journalctl -n 50 -u {unit}"
 
     @property
     def converge(self) -> str:
         """The command that brings everything back to what the files say."""
-        return f"bootstrap cluster --env {self.cluster.env}"
+        return f"bootstrap cluster --env {env_argument(self.cluster)}"
+
+
+def env_argument(cluster: Cluster) -> str:
+    """What `--env` takes for this environment: its name, or the path of a file that lies elsewhere."""
+    ours = paths.PILLAR / "env" / cluster.env / "cluster.yaml"
+    return cluster.env if cluster.path.absolute() == ours else str(cluster.path)
 
 
 Check = Callable[[View], list[Health]]

@@ -24,7 +24,7 @@ def _node(view: View, node: Node) -> list[Health]:
 
     ca = paths.state_dir(view.cluster.env) / "ca" / "ca.crt"
     if not ca.exists():
-        return [Health(ROLE, node.name, "failed", "this environment has no CA yet: it was never made", view.converge)]
+        return [Health(ROLE, node.name, "failed", "this environment has no CA yet: it is not made", view.converge)]
 
     def answers(name: str) -> str:
         try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bootstrap.health import Health, State, View
+from bootstrap.health import Health, State, View, env_argument
 from bootstrap.health.net import Answer, Login, UnansweredError, gather, get, open_ports
 from bootstrap.model import Node
 
@@ -64,7 +64,7 @@ def check(view: View) -> list[Health]:
     """Masters, their leader and, through it, the agents."""
     masters = view.cluster.with_role(MASTER)
     if view.operator is None:
-        return [Health(MASTER, "", "failed", "no operator's login yet: this environment was never made", view.converge)]
+        return [Health(MASTER, "", "failed", "no operator's login yet: this environment is not made", view.converge)]
     port = view.port(MASTER, "http")
     asked = gather(
         {
@@ -110,6 +110,7 @@ def _agents(view: View, slaves: dict[str, Any]) -> list[Health]:
     active = {_address(agent): agent for agent in slaves.get("slaves", []) if agent.get("active")}
     gone = {_address(agent) for agent in slaves.get("slaves", []) if not agent.get("active")}
     recovering = {_address(agent) for agent in slaves.get("recovered_slaves", [])}
+    closed = _closed(view, [address for address in known if address not in active])
     found = []
     for address, name in known.items():
         if address in active:
@@ -117,22 +118,31 @@ def _agents(view: View, slaves: dict[str, Any]) -> list[Health]:
             continue
         why = "lost: the leader has no connection to it" if address in gone else "not registered with the leader"
         why = "not back yet since the leader changed" if address in recovering else why
+        why += f"; it {closed[address]}" if closed[address] else ""
         found.append(Health(AGENT, name, "failed", why, view.journal(name, AGENT)))
     for address in active.keys() - known.keys():
         text = f"an agent that is in no file is registered: {address}"
-        found.append(Health(AGENT, "", "degraded", text, f"bootstrap nodes --env {view.cluster.env}"))
+        found.append(Health(AGENT, "", "degraded", text, f"bootstrap nodes --env {env_argument(view.cluster)}"))
     return found
 
 
 def _unled(view: View) -> list[Health]:
     """Nobody leads: whether the agents' processes live can be seen all the same."""
-    nodes, port = view.cluster.with_role(AGENT), view.port(AGENT, "http") if AGENT in view.cluster.roles else 0
-    found = open_ports(((str(node.address), port) for node in nodes), seconds=0.6)
+    nodes = view.cluster.with_role(AGENT)
+    closed = _closed(view, [str(node.address) for node in nodes])
     return [
-        Health(AGENT, node.name, "failed", why or "runs, but no master leads it", view.converge)
+        Health(AGENT, node.name, "failed", closed[str(node.address)] or "runs, but no master leads it", view.converge)
         for node in nodes
-        for why in (found[str(node.address), port],)
     ]
+
+
+def _closed(view: View, addresses: Sequence[str]) -> dict[str, str]:
+    """Why these agents take no connection, "" for those that do. Short: the masters were asked before."""
+    if not addresses:
+        return {}
+    port = view.port(AGENT, "http")
+    found = open_ports(((address, port) for address in addresses), seconds=0.6)
+    return {address: found[address, port] for address in addresses}
 
 
 def _address(agent: dict[str, Any]) -> str:

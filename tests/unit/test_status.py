@@ -167,7 +167,7 @@ def test_member_that_is_ill(tmp_path: Path, serve: Any, answer: Any, words: str)
         serve(four_letters(ADDRESSES[0], port, answer))
     found = of(zookeeper.check(view(make_cluster(tmp_path, zk=port))), "zookeeper", "control-1")
     assert (found.state, words in found.detail) == ("failed", True), found
-    assert found.next_step == "bootstrap ssh --env fake control-1 -- journalctl -n 50 -u zookeeper"
+    assert found.next_step == f"bootstrap ssh --env {tmp_path} control-1 -- journalctl -n 50 -u zookeeper"
 
 
 def test_ensemble_of_one(tmp_path: Path, serve: Any) -> None:
@@ -255,7 +255,7 @@ def test_nothing_there_is_said_in_time_and_makes_no_secret(tmp_path: Path, monke
     assert found.exit_status == ExitStatus.UNHEALTHY
     assert Secrets("fake").names() == ()
     assert found.problems[0].role == "base"
-    assert "never made" in of(list(found.found), "mesos-master").detail
+    assert "is not made" in of(list(found.found), "mesos-master").detail
 
 
 def test_machine_that_does_not_run_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +264,43 @@ def test_machine_that_does_not_run_is_the_reason(tmp_path: Path, monkeypatch: py
     found = status.ask(make_cluster(tmp_path))
     assert of(list(found.found), "zookeeper", "control-1").detail == "its machine does not run"
     assert of(list(found.found), "zookeeper", "control-2").detail == "refuses connections"
+
+
+def test_no_machine_at_all_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(status, "missing_machines", lambda cluster: {node.name for node in cluster.nodes})
+    found = status.ask(make_cluster(tmp_path))
+    assert [entry.detail for entry in found.found] == ["none of its 5 machines runs"]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "why"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", ""),
+        (b"HTTP/1.1 400\r\n", "is answered by something else"),
+        (b"", "closes the connection at once"),
+        (None, "does not answer in time"),
+    ],
+)
+def test_ssh_port_is_believed_by_its_greeting(serve: Any, greeting: bytes | None, why: str) -> None:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            if greeting is None:
+                self.request.recv(1)
+            else:
+                self.request.sendall(greeting)
+
+    port = free_port()
+    serve(Reusing((ADDRESSES[0], port), Handler))
+    target = (ADDRESSES[0], port)
+    assert net.open_ports([target], greeting=b"SSH-2.0-", seconds=0.3) == {target: why}
+
+
+def test_the_next_command_names_the_environment_as_it_was_given(tmp_path: Path) -> None:
+    from bootstrap import config
+
+    assert health.env_argument(config.load("small")) == "small"
+    assert health.env_argument(make_cluster(tmp_path / "cluster.yaml")) == str(tmp_path / "cluster.yaml")
 
 
 def test_a_check_that_hangs_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ def test_a_role_that_no_chosen_node_has(small: Cluster) -> None:
 def test_json(
     small: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], why: str, status: ExitStatus
 ) -> None:
-    verdict = Verdict("small", (Check("base", "agent-1", "Is well", why),), (), 0.1)
+    verdict = Verdict("small", (Check("base", "agent-1", "Is well", why),), (), 0.1, "small")
     monkeypatch.setattr(verify, "verify", lambda *_args, **_kwargs: verdict)
     args = SimpleNamespace(env="small", role=[], node=[])
     assert command.run(args, Report(as_json=True)) == status
@@ -182,3 +182,11 @@ def test_every_role_has_its_contract_and_every_contract_its_role() -> None:
 def test_contracts_are_shipped_where_they_are_looked_for() -> None:
     assert verify.TESTS.is_relative_to(paths.CHECKOUT)
     assert (verify.TESTS / "conftest.py").exists()
+
+
+def test_one_reason_for_many_failures_is_told_once() -> None:
+    silent = [Check("base", "agent-1", f"check {i}", "no answer") for i in range(14)]
+    other = Check("base", "agent-2", "check 1", "no answer")
+    error = Verdict("small", (*silent, other), (), 0.1, "small").error()
+    assert error is not None
+    assert error.lines == ("agent-1: 14 checks: no answer", "agent-2: check 1 (base): no answer")
