@@ -427,5 +427,5 @@ def test_every_default_of_the_states_may_be_written_down(file):
             inner.pop(last, None)
         settings[path.parent.name] = defaults
     assert settings
-    file.write_text(SOUND.split("settings:")[0] + yaml.safe_dump({"settings": settings}))
+    file.write_text(SOUND.split("settings:", maxsplit=1)[0] + yaml.safe_dump({"settings": settings}))
     assert [str(finding) for finding in config.check(str(file)).findings] == []
