@@ -18,7 +18,7 @@ from bootstrap.health.net import Login, gather
 from bootstrap.model import Cluster
 from bootstrap.secrets import Secrets
 
-DEADLINE = 2.5  # seconds; with the start of the program an answer is there within three
+DEADLINE = 2.3  # seconds; with the start of the program an answer is there within three
 OPERATOR = "mesos-operator"  # secret, whose principal is `operator`
 
 
