@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from bootstrap.salt_api import SaltApi
     from bootstrap.secrets import Secrets
 
-# Where the Salt master's API listens; the number is the admin role's `salt-api` port in pillar/roles.yaml.
-ADMIN_ROLE = "admin"
-
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
