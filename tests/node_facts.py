@@ -30,7 +30,7 @@ SECTIONS: Mapping[str, str] = {
     "hosts": "cat /etc/hosts",
     "hostname": "hostname",
     "own-address": 'getent ahostsv4 "$(hostname)"',
-    "resolvable": "getent hosts $NAMES",
+    "resolvable": "getent -s files hosts $NAMES",
     "sysctl": "sysctl $KEYS",
     "processes": "ps -eo user:32=,pid=,args= -ww",
     "ntp": "chronyc tracking",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import json
@@ -23,6 +24,7 @@ from bootstrap.errors import ExitStatus
 from bootstrap.health import Health, View, mesos, net, zookeeper
 from bootstrap.health.net import Login
 from bootstrap.model import Cluster, Node, Port, Role
+from bootstrap.report import Report
 from bootstrap.secrets import Secrets
 
 ADDRESSES = ("127.0.71.11", "127.0.71.12", "127.0.71.13")
@@ -344,3 +346,52 @@ def test_every_role_of_the_table_is_asked_or_said_not_to_be() -> None:
 
     roles = yaml.safe_load((paths.PILLAR / "roles.yaml").read_text())["roles"]
     assert set(roles) == set(health.checks()) | set(health.ASKED_BY) | set(health.UNASKED)
+
+
+SICK = status.Status(
+    "small",
+    (
+        Health("base", "control-1", "ok", "SSH"),
+        Health("zookeeper", "", "failed", "no quorum", "bootstrap cluster --env small"),
+        Health("zookeeper", "control-1", "failed", "refuses connections", "bootstrap ssh --env small control-1"),
+    ),
+    0.5,
+)
+
+
+def test_screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(status, "ask", lambda cluster: SICK)
+    assert command.run(argparse.Namespace(env="small"), Report()) == ExitStatus.UNHEALTHY
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "ROLE       NODE       STATE   DETAIL",
+        "base       control-1  ok      SSH",
+        "zookeeper  (all)      failed  no quorum",
+        "zookeeper  control-1  failed  refuses connections",
+        "",
+        "small: 2 things wrong",
+        "  zookeeper: no quorum (zookeeper)",
+        "  control-1: refuses connections (zookeeper)",
+        "next: bootstrap cluster --env small",
+        "next: bootstrap ssh --env small control-1",
+    ]
+
+
+def test_screen_of_a_well_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    well = status.Status("small", SICK.found[:1], 0.5)
+    monkeypatch.setattr(status, "ask", lambda cluster: well)
+    assert command.run(argparse.Namespace(env="small"), Report()) == ExitStatus.OK
+    assert capsys.readouterr().out.splitlines()[-1] == "small: all is well (0.5 s)"
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(status, "ask", lambda cluster: SICK)
+    assert command.run(argparse.Namespace(env="small"), Report(as_json=True)) == ExitStatus.UNHEALTHY
+    document = json.loads(capsys.readouterr().out)
+    assert document["healthy"] is False
+    assert document["found"][1] == {
+        "role": "zookeeper",
+        "node": "",
+        "state": "failed",
+        "detail": "no quorum",
+        "next": "bootstrap cluster --env small",
+    }
