@@ -92,8 +92,8 @@ class DockerDriver:
             raise _refusal(self.env, node, existing)
         if action is Action.REMAKE:
             _remove(name)
-        if action in {Action.MAKE, Action.REMAKE}:
-            docker("create", *arguments, reference, where=node.name)
+        if action in {Action.MAKE, Action.REMAKE} and not _made(arguments, reference, node):
+            return self._bring_up(node, self._existing().get(node.name), reference, key, progress)
         if existing is not None and existing.state == "paused":
             docker("unpause", name, where=node.name)
         if action is not Action.KEEP:
@@ -150,6 +150,19 @@ def _for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> tuple[Re
             next_step=failures[0].next_step,
         )
     return tuple(results)
+
+
+def _made(arguments: list[str], reference: str, node: Node) -> bool:
+    """False when the name was taken a moment ago: by the last command of a run that was killed."""
+    done = attempt("create", *arguments, reference)
+    if not done.ok and "is already in use by container" not in done.err:
+        raise MachinesError(
+            "the machine could not be made",
+            where=node.name,
+            lines=done.tail(),
+            next_step="look at the lines above; `docker info` says whether the engine is well",
+        )
+    return done.ok
 
 
 def _runs(existing: Existing | None) -> bool:

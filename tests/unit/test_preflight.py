@@ -1,0 +1,122 @@
+"""Facts nobody has at hand, and what preflight says about them."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from bootstrap import host_facts, preflight
+from bootstrap.errors import PreflightError
+from bootstrap.host_facts import Facts
+from bootstrap.model import Cluster, Node
+
+CLUSTER = Cluster(
+    env="test",
+    path=Path("cluster.yaml"),
+    driver="docker",
+    driver_settings={},
+    domain="test.utopia",
+    network=IPv4Network("172.30.9.0/24"),
+    nodes=(
+        Node("control-1", IPv4Address("172.30.9.11"), ("mesos-master",)),
+        Node("agent-1", IPv4Address("172.30.9.21"), ("docker", "mesos-agent")),
+    ),
+    roles={},
+    settings={},
+)
+V1 = frozenset({"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd"})
+GOOD = Facts(
+    cgroup_v1=V1,
+    engine_free=100 << 30,
+    storage_driver="overlay2",
+    routes=((IPv4Network("0.0.0.0/0"), "eth0"), (IPv4Network("172.17.0.0/16"), "docker0")),
+)
+POSIX = {"mesos-agent": {"flags": {"launcher": "posix", "isolation": "posix/cpu,posix/mem"}}}
+
+
+def test_nothing_to_say_about_a_good_machine():
+    assert preflight.check(CLUSTER, GOOD) == []
+    preflight.require(CLUSTER, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("facts", "severity", "said"),
+    [
+        (replace(GOOD, cgroup_v1=frozenset(), cgroup_v2=True), "error", "cgroup v2 alone"),
+        (replace(GOOD, cgroup_v1=V1 - {"freezer"}), "error", "cgroup v1 without freezer"),
+        (replace(GOOD, cgroup_v1=frozenset()), "error", "without cpu, cpuacct, freezer, memory, pids"),
+        (replace(GOOD, open_files=20000), "warning", "at most 20000 open files"),
+        (replace(GOOD, cache_free=1 << 30), "error", "1.0 GiB free"),
+        (replace(GOOD, engine_free=5 << 30), "error", "6 GiB for 2 machines"),
+        (replace(GOOD, memory_available=600 << 20), "warning", "1000 MiB for 2 more machines"),
+        (replace(GOOD, storage_driver="vfs"), "warning", "vfs"),
+        (replace(GOOD, routes=((IPv4Network("172.16.0.0/12"), "tun0"),)), "error", "172.16.0.0/12 through tun0"),
+        (replace(GOOD, routes=((IPv4Network("172.30.9.128/25"), "br-1"),)), "error", "172.30.9.128/25 through br-1"),
+    ],
+)
+def test_what_is_missing_is_said(facts, severity, said):
+    (finding,) = preflight.check(CLUSTER, facts)
+    assert finding.severity == severity
+    assert said in str(finding)
+    assert finding.fix
+    if severity == "error":
+        with pytest.raises(PreflightError) as failure:
+            preflight.require(CLUSTER, facts)
+        assert failure.value.lines == (str(finding),)
+
+
+def test_the_environments_own_bridge_is_no_obstacle():
+    facts = replace(GOOD, routes=((CLUSTER.network, "br-0123456789ab"),), own_devices=frozenset({"br-0123456789ab"}))
+    assert preflight.check(CLUSTER, facts) == []
+
+
+def test_machines_that_run_already_need_no_more_room():
+    assert preflight.check(CLUSTER, replace(GOOD, engine_free=5 << 30, memory_available=1, machines=2)) == []
+
+
+def test_no_agent_or_no_cgroup_isolation_needs_no_cgroup_v1():
+    v2 = replace(GOOD, cgroup_v1=frozenset(), cgroup_v2=True)
+    assert preflight.check(replace(CLUSTER, nodes=CLUSTER.nodes[:1]), v2) == []
+    assert preflight.check(replace(CLUSTER, settings=POSIX), v2) == []
+
+
+def test_existing_hosts_are_judged_by_what_they_are_not_by_this_machine():
+    bad = Facts(engine_free=0, storage_driver="vfs", memory_available=0, cgroup_v2=True, open_files=1)
+    assert preflight.check(replace(CLUSTER, driver="ssh"), bad) == []
+
+
+def test_errors_come_first():
+    facts = replace(GOOD, open_files=20000, cgroup_v1=frozenset(), cgroup_v2=True)
+    assert [finding.severity for finding in preflight.check(CLUSTER, facts)] == ["error", "warning"]
+
+
+def test_facts_are_read_from_the_kernels_files(tmp_path):
+    cgroup = tmp_path / "sys/fs/cgroup"
+    for name in ("freezer", "cpu,cpuacct", "memory"):
+        (cgroup / name).mkdir(parents=True)
+        (cgroup / name / "tasks").touch()
+    (cgroup / "unified").mkdir()
+    assert host_facts.cgroup_v1_controllers(cgroup) == {"freezer", "cpu", "cpuacct", "memory"}
+    assert host_facts.cgroup_v1_controllers(tmp_path / "absent") == frozenset()
+
+    table = tmp_path / "route"
+    table.write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "br-1\t00091EAC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert host_facts.routes(table) == (
+        (IPv4Network("0.0.0.0/0"), "eth0"),
+        (IPv4Network("172.30.9.0/24"), "br-1"),
+    )
+
+    process = tmp_path / "proc/77"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("dockerd\n")
+    (process / "limits").write_text("Limit  Soft Limit  Hard Limit  Units\nMax open files   1024   20000   files\n")
+    assert host_facts.open_files_limit(tmp_path / "proc") == 20000
+
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  2048 kB\nMemAvailable:   1024 kB\n")
+    assert host_facts.memory_available(meminfo) == 1 << 20
