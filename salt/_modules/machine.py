@@ -1,8 +1,8 @@
 """Facts about this machine that configuration needs and no grain holds."""
 
 import os
-from pathlib import Path
 import socket
+from pathlib import Path
 
 PROC = Path("/proc")
 GIGABYTE = 2**30

@@ -7,10 +7,10 @@ the role table. `mode` is "leader", "follower", "standalone" or "" for services 
 import base64
 import http.client
 import json
-from pathlib import Path
 import socket
 import ssl
 import urllib.parse
+from pathlib import Path
 
 TIMEOUT = 3  # seconds per question
 CA = "/etc/utopia/ca.crt"

@@ -5,8 +5,8 @@ file in MARKERS when the running process is older than what it read at its start
 executor; `performed` and `done` are the two ends of one node's restart.
 """
 
-from pathlib import Path
 import time
+from pathlib import Path
 
 MARKERS = Path("/var/lib/utopia/restart-needed")
 

@@ -1,0 +1,77 @@
+"""The state tree rendered once for every node of every environment under pillar/env, and for the image bake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap import config, paths, plan, wheelhouse
+
+RUNNER = Path(__file__).with_name("render.py")
+ENVIRONMENTS = sorted(path.parent.name for path in (paths.PILLAR / "env").glob("*/cluster.yaml"))
+COMPONENTS = sorted(path.parent.name for path in paths.SALT.glob("*/init.sls"))
+ARTIFACTS = {
+    "mesos": {"file": "utopia-mesos_1.11.0-1_amd64.deb", "sha256": "ab" * 32, "version": "1.11.0-1"},
+    "task-image": {"file": "task.tar", "sha256": "cd" * 32, "version": "1", "image": "utopia/task:1"},
+}
+
+Rendered = dict[str, Any]
+Render = Callable[[Path, Mapping[str, Any]], dict[str, Rendered]]
+
+
+def minions_of(env: str) -> dict[str, dict[str, Any]]:
+    """Every node of `env` with the pillar the master would give it; secrets are told by their names."""
+    made = plan.make(config.load(env))
+    minions = {}
+    for node, own in made.node_pillar.items():
+        secrets = {name: f"secret-of-{name}" for name in made.secrets[node]}
+        pillar = json.loads(json.dumps({**made.pillar, **own, "secrets": secrets}))
+        pillar["artifacts"]["files"] = ARTIFACTS
+        minions[f"{env}/{node}"] = {"pillar": pillar, "sls": _rolled(pillar["components"])}
+    return minions
+
+
+def _rolled(components: list[str]) -> list[str]:
+    return [f"{name}.restart" for name in components if (paths.SALT / name / "restart.sls").exists()]
+
+
+def _bake() -> dict[str, Any]:
+    """What the image is baked with: the install steps and next to no pillar."""
+    steps = [f"{name}.install" for name in COMPONENTS if (paths.SALT / name / "install.sls").exists()]
+    pillar = {"settings": {}, "components": [], "artifacts": {"files": ARTIFACTS}}
+    return {"pillar": pillar, "top": False, "sls": steps}
+
+
+@pytest.fixture(scope="session")
+def render() -> Render:
+    """Run the renderer in the Salt venv: (salt folder, minions) -> answer per minion."""
+    python = wheelhouse.ensure_venv(lambda _node, _message: None) / "bin" / "python3"
+
+    def run(folder: Path, minions: Mapping[str, Any]) -> dict[str, Rendered]:
+        order = json.dumps({"salt": str(folder), "minions": minions})
+        command = [str(python), "-W", "ignore", str(RUNNER)]
+        done = subprocess.run(command, check=False, input=order, text=True, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def rendered(render: Render) -> dict[str, Rendered]:
+    """The real tree: "<env>/<node>" -> answer, and "bake"."""
+    minions: dict[str, Any] = {"bake": _bake()}
+    for env in ENVIRONMENTS:
+        minions |= minions_of(env)
+    return render(paths.SALT, minions)
+
+
+@pytest.fixture(scope="session")
+def minions() -> Callable[[str], dict[str, dict[str, Any]]]:
+    """The pillar of every node of an environment."""
+    return minions_of

@@ -1,0 +1,177 @@
+"""Every state of every node: it compiles, ids are unique, commands are guarded, secrets stay secret."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from bootstrap import config, paths
+
+ENVIRONMENTS = sorted(path.parent.name for path in (paths.PILLAR / "env").glob("*/cluster.yaml"))
+GUARDS = {"unless", "onlyif", "creates", "onchanges"}
+
+
+def all_chunks(rendered):
+    for node, answer in rendered.items():
+        for chunk in answer["chunks"]:
+            yield node, chunk
+        for chunks in answer["extra"].values():
+            for chunk in chunks:
+                yield node, chunk
+
+
+def test_every_node_of_every_environment_compiles(rendered):
+    assert {node.split("/")[0] for node in rendered} == {*ENVIRONMENTS, "bake"}
+    assert {node: answer["errors"] for node, answer in rendered.items() if answer["errors"]} == {}
+
+
+def test_every_component_of_a_node_has_states(rendered):
+    for env in ENVIRONMENTS:
+        for node in config.load(env).nodes:
+            found = {chunk["__sls__"].split(".")[0] for chunk in rendered[f"{env}/{node.name}"]["chunks"]}
+            roles = [config.load(env).roles[role] for role in ("base", *node.roles)]
+            assert found == {component for role in roles for component in role.components}
+
+
+def test_every_sls_of_the_tree_was_rendered(rendered):
+    seen = {chunk["__sls__"] for _, chunk in all_chunks(rendered)}
+    files = {
+        ".".join(path.relative_to(paths.SALT).with_suffix("").parts)
+        for path in paths.SALT.glob("*/*.sls")
+        if path.name != "init.sls"
+    }
+    assert files - seen == set()
+
+
+def test_install_steps_need_next_to_no_pillar(rendered):
+    steps = rendered["bake"]["extra"]
+    assert {step.split(".")[0] for step in steps} >= {"base", "java", "zookeeper", "docker", "mesos", "artifact-server"}
+    assert all(steps.values())
+
+
+def test_no_install_step_touches_a_service(rendered):
+    touched = [
+        chunk["__id__"]
+        for chunks in rendered["bake"]["extra"].values()
+        for chunk in chunks
+        if chunk["state"] in ("service", "restart", "readiness")
+    ]
+    assert touched == []
+
+
+def test_ids_are_unique_in_the_whole_tree(rendered):
+    homes = defaultdict(set)
+    for _, chunk in all_chunks(rendered):
+        homes[chunk["__id__"]].add(chunk["__sls__"])
+    assert {name: sorted(sls) for name, sls in homes.items() if len(sls) > 1} == {}
+
+
+def test_ids_are_sentences_that_begin_with_a_verb(rendered):
+    for _, chunk in all_chunks(rendered):
+        words = chunk["__id__"].split()
+        assert len(words) > 1, chunk["__id__"]
+        assert words[0].isalpha() and words[0].islower(), chunk["__id__"]
+
+
+def test_commands_are_guarded(rendered):
+    commands = [chunk for _, chunk in all_chunks(rendered) if chunk["state"] == "cmd"]
+    assert commands
+    assert {chunk["__id__"] for chunk in commands if not GUARDS & set(chunk)} == set()
+
+
+def test_a_clustered_service_is_never_restarted_by_a_change(rendered):
+    rolled = {service for env in ENVIRONMENTS for role in config.load(env).roles.values() for service in role.restart}
+    assert rolled
+    for _, chunk in all_chunks(rendered):
+        if chunk["state"] == "service" and chunk["name"] in rolled:
+            assert not {"watch", "watch_any", "listen"} & set(chunk), chunk["__id__"]
+
+
+def test_every_rolled_service_can_be_marked_asked_and_restarted(rendered):
+    cluster = config.load("local")
+    for node in cluster.nodes:
+        answer = rendered[f"local/{node.name}"]
+        for role in (cluster.roles[name] for name in node.roles):
+            for service in role.restart:
+                calls = {(c["state"], c["fun"]) for c in answer["chunks"] if c["name"] == service}
+                assert {("restart", "marked"), ("restart", "pending"), ("readiness", "wait")} <= calls
+                steps = [(c["state"], c["fun"]) for c in answer["extra"][f"{service}.restart"]]
+                assert steps == [("restart", "performed"), ("readiness", "wait"), ("restart", "done")]
+
+
+def test_the_mark_looks_at_every_file_the_service_reads(rendered):
+    """A rendered file of a rolled component that no mark names would change without any effect."""
+    for node, answer in rendered.items():
+        marks = {c["__sls__"].split(".")[0]: set(c["files"]) for c in answer["chunks"] if c["fun"] == "marked"}
+        for chunk in answer["chunks"]:
+            component = chunk["__sls__"].split(".")[0]
+            if component in marks and chunk["state"] == "file" and str(chunk.get("source", "")).startswith("salt://"):
+                assert chunk["name"] in marks[component], f"{node}: {chunk['__id__']}"
+
+
+def test_secrets_reach_only_private_files(rendered):
+    found = set()
+    for node, answer in rendered.items():
+        modes = {c["name"]: c for c in answer["chunks"] if c["state"] == "file"}
+        for path, text in answer["files"].items():
+            if "secret-of-" in text or "superDigest" in text:
+                chunk = modes[path]
+                assert chunk.get("mode") == "0600", f"{node}: {path}"
+                assert chunk.get("show_changes") is False, f"{node}: {path}"
+                found.add(path)
+    assert len(found) == 6
+
+
+def test_no_state_carries_a_secret_in_its_arguments(rendered):
+    for _, chunk in all_chunks(rendered):
+        assert "secret-of-" not in str({key: value for key, value in chunk.items() if key != "__pub"}), chunk["__id__"]
+
+
+def test_rendered_files_say_where_to_edit_them(rendered):
+    for node, answer in rendered.items():
+        sources = {c["name"]: c["source"] for c in answer["chunks"] if "source" in c and c["state"] == "file"}
+        secrets = {"/etc/mesos/zk", "/etc/mesos/executor-key"}  # read whole by Mesos: no room for a comment
+        for path, text in answer["files"].items():
+            assert not text.startswith("NOT RENDERED"), text
+            if path.endswith(".json") or path in secrets:
+                continue
+            name = sources[path].removeprefix("salt://")
+            head = "\n".join(text.splitlines()[:2])
+            assert f"# managed by Salt - edit salt/{name}" in head, f"{node}: {path}"
+
+
+def test_role_table_names_components_and_probes_that_exist():
+    source = (paths.SALT / "_modules" / "readiness.py").read_text(encoding="utf-8")
+    for role in config.load("local").roles.values():
+        assert all((paths.SALT / name / "init.sls").exists() for name in role.components), role.name
+        if role.probe:
+            assert f'"{role.probe}": _' in source, role.name
+
+
+@pytest.mark.parametrize(
+    ("sls", "finding"),
+    [
+        ("do this twice:\n  test.nop: []\ndo this twice:\n  test.nop: []\n", "do this twice"),
+        ("need what is missing:\n  test.nop:\n    - require:\n      - file: not there\n", "not there"),
+        ("call what is missing:\n  restart.forgotten:\n    - name: x\n", "restart.forgotten"),
+        ("look up what is missing: {{ pillar.nothing.here }}\n", "nothing"),
+    ],
+)
+def test_the_renderer_finds_what_is_wrong(render, tmp_path: Path, sls: str, finding: str):
+    (tmp_path / "top.sls").write_text("base: {'*': [broken]}\n", encoding="utf-8")
+    (tmp_path / "broken.sls").write_text(sls, encoding="utf-8")
+    answer = render(tmp_path, {"a": {"pillar": {}}})["a"]
+    assert finding in str(answer["errors"])
+
+
+def test_an_agent_without_resources_in_the_topology_offers_what_was_measured_once(render, minions):
+    pillar = copy.deepcopy(minions("local")["local/agent-1"]["pillar"])
+    pillar["node"]["resources"] = {}
+    answer = render(paths.SALT, {"a": {"pillar": pillar}})["a"]
+    assert answer["errors"] == []
+    kept = [chunk for chunk in answer["chunks"] if chunk["name"] == "/var/lib/utopia/mesos-agent-resources"]
+    assert kept[0]["replace"] is False
+    assert f'MESOS_RESOURCES="{kept[0]["contents"]}"' in answer["files"]["/etc/mesos/agent.env"]
