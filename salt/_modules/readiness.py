@@ -39,7 +39,8 @@ def _zookeeper():
     if mode == "standalone":
         return _answer(not others, "serves alone" if not others else f"serves alone, with {others} others named", mode)
     if mode == "leader":
-        synced = int(_field(_four_letters("mntr"), "zk_synced_followers"))
+        # Nothing when the leader lost its office between the two questions; newer servers write 2.0.
+        synced = int(float(_field(_four_letters("mntr"), "zk_synced_followers") or 0))
         return _answer(synced == others, f"leads, {synced} of {others} followers in sync", mode)
     return _answer(mode == "follower", f"is a {mode}" if mode else _first_line(server), mode)
 

@@ -1,0 +1,50 @@
+"""Waiting: no changes ever, a bound, and a failure that says what the service said last."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def answers(*ready):
+    left = list(ready)
+
+    def probe(name):
+        assert name == "zookeeper"
+        now = left.pop(0) if len(left) > 1 else left[0]
+        return {"ready": now, "mode": "", "detail": "in sync" if now else "is looking"}
+
+    return probe
+
+
+def test_a_ready_service_is_not_waited_for(load):
+    state = load("_states/readiness", salt={"readiness.probe": answers(True)})
+    assert state.wait("zookeeper") == {"name": "zookeeper", "result": True, "comment": "in sync", "changes": {}}
+
+
+def test_it_asks_until_the_service_is_ready(load):
+    state = load("_states/readiness", salt={"readiness.probe": answers(False, False, True)})
+    state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
+    result = state.wait("zookeeper", timeout=5)
+    assert (result["result"], result["changes"]) == (True, {})
+
+
+def test_the_bound_ends_the_wait_with_the_journal(load):
+    asked = []
+
+    def journal(command, python_shell):
+        asked.append(command)
+        return "java: no space left on device"
+
+    state = load("_states/readiness", salt={"readiness.probe": answers(False), "cmd.run_stdout": journal})
+    state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
+    result = state.wait("zookeeper", timeout=0.01, unit="zookeeper-server")
+    assert result["result"] is False
+    assert "not ready within 0.01 s: is looking" in result["comment"]
+    assert "no space left on device" in result["comment"]
+    assert asked[0][-2:] == ["--unit", "zookeeper-server"]
+
+
+@pytest.mark.parametrize(("ready", "result"), [(True, True), (False, None)])
+def test_a_dry_run_does_not_wait(load, ready, result):
+    state = load("_states/readiness", salt={"readiness.probe": answers(ready)}, test=True)
+    assert state.wait("zookeeper")["result"] is result
