@@ -54,8 +54,8 @@ def lay_out(root: Path) -> None:
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) // 1024
     text = (HERE / "debian/control").read_text()
     (control / "control").write_text(text.format(name=NAME, version=VERSION, size=size))
-    for script in ("postinst", "prerm"):
-        shutil.copy(HERE / "debian" / script, control / script)
+    for maintainer_script in ("postinst", "prerm"):
+        shutil.copy(HERE / "debian" / maintainer_script, control / maintainer_script)
 
 
 def _pack(root: Path, target: Path) -> Path:

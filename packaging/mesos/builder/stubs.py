@@ -95,7 +95,9 @@ def libraries(found: Wanted) -> list[Library]:
             "libcrypto.so.1.0.0", _source(_flat(found.crypto), CRYPTO_FORWARDS, LIBCRYPTO), _openssl_map(found.crypto)
         ),
         Library("libssl.so.1.0.0", _source(_flat(found.ssl), {}, ""), _openssl_map(found.ssl)),
-        Library("libcurl.so.4", _source(found.curl, CURL_FORWARDS, LIBCURL), _node(CURL_VERSION, found.curl, first=True)),
+        Library(
+            "libcurl.so.4", _source(found.curl, CURL_FORWARDS, LIBCURL), _node(CURL_VERSION, found.curl, first=True)
+        ),
         Library("libpy2stub.so", _python_source(found.python)),
     ]
 

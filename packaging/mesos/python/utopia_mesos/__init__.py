@@ -1,0 +1,1 @@
+"""Executors and fetcher of the utopia-mesos package. Standard library only: it runs on every agent."""
