@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from mesos_framework import MesosFramework
 from node_facts import Facts, closed, not_running
 
 from bootstrap.catalogue import Entry
 from bootstrap.health import mesos
 from bootstrap.health.net import Login, get
 from bootstrap.model import Cluster, Node
+from bootstrap.secrets import Secrets
 
 ROLE = "mesos-agent"
 SECONDS = 5.0
+TASK_SECONDS = 60
+# The sandbox of the task is mounted, and is a folder of its own.
+IN_CONTAINER = 'echo proof > "$MESOS_SANDBOX/proof" && test -s "$MESOS_SANDBOX/proof"'
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +30,54 @@ def port(cluster: Cluster) -> int:
 
 
 @pytest.fixture(scope="module")
-def registered(cluster: Cluster, operator: Login) -> dict[str, dict[str, Any]]:
+def master_port(cluster: Cluster) -> int:
+    return next(port.number for port in cluster.roles["mesos-master"].ports if port.name == "http")
+
+
+@pytest.fixture(scope="module")
+def registered(cluster: Cluster, master_port: int, operator: Login) -> dict[str, dict[str, Any]]:
     """What the leading master says of each active agent, by address: one question for all of them."""
-    master = next(port.number for port in cluster.roles["mesos-master"].ports if port.name == "http")
-    said = [
-        mesos.ask_master(str(n.address), master, operator, seconds=SECONDS) for n in cluster.with_role("mesos-master")
-    ]
+    masters = [str(node.address) for node in cluster.with_role("mesos-master")]
+    said = [mesos.ask_master(address, master_port, operator, seconds=SECONDS) for address in masters]
     leaders = [master for master in said if master.agents is not None]
     assert len(leaders) == 1, "no leading master could be asked"
     agents = (leaders[0].agents or {})["slaves"]
     return {agent["pid"].rpartition("@")[2].rpartition(":")[0]: agent for agent in agents if agent["active"]}
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """How the tasks of this check ended: (node, kind) -> "" or why not well."""
+
+    ends: dict[tuple[str, str], str]
+    tasks: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def smoke(cluster: Cluster, selection: Any, master_port: int, secrets: Secrets, artifacts: dict[str, Entry]) -> Smoke:
+    """A command and a Docker task on every chosen agent, all at once, by a framework that is torn down here."""
+    nodes = [node.name for node in selection.nodes(ROLE)]
+    launched: dict[tuple[str, str], str] = {}
+    ends: dict[tuple[str, str], str] = {}
+    master = f"{cluster.with_role('mesos-master')[0].address}:{master_port}"
+    with MesosFramework(master, "marathon", secrets.value("mesos-framework")) as framework:
+        launch = {
+            "command": lambda name: framework.launch_command(name, f'test "$(hostname)" = {name} && pwd'),
+            "docker": lambda name: framework.launch_docker(name, artifacts["task-image"].image or "", IN_CONTAINER),
+        }
+        for kind, name in ((kind, name) for kind in launch for name in nodes):
+            ends[name, kind] = _why_not(lambda key: launched.update({key: launch[key[1]](key[0])}), (name, kind))
+        for key, task in launched.items():
+            ends[key] = _why_not(lambda task: framework.wait(task, "TASK_FINISHED", TASK_SECONDS), task)
+    return Smoke(ends, frozenset(launched.values()))
+
+
+def _why_not(act: Callable[[Any], object], argument: Any) -> str:
+    try:
+        act(argument)
+    except AssertionError as error:
+        return str(error).splitlines()[0]
+    return ""
 
 
 def test_unit(facts: Facts) -> None:
@@ -99,3 +143,24 @@ def test_no_strangers(cluster: Cluster, registered: dict[str, dict[str, Any]]) -
     """No agent is registered that is in no file"""
     strange = registered.keys() - {str(node.address) for node in cluster.with_role(ROLE)}
     assert not strange, f"registered from {', '.join(sorted(strange))}"
+
+
+def test_command_task(node: Node, smoke: Smoke) -> None:
+    """A command launched on it through Mesos runs there and ends well"""
+    assert not smoke.ends[node.name, "command"], smoke.ends[node.name, "command"]
+
+
+def test_docker_task(node: Node, smoke: Smoke) -> None:
+    """A Docker container launched on it through Mesos writes into its sandbox and ends well"""
+    assert not smoke.ends[node.name, "docker"], smoke.ends[node.name, "docker"]
+
+
+def test_nothing_is_left(cluster: Cluster, master_port: int, operator: Login, smoke: Smoke) -> None:
+    """Nothing of the launched tasks is left running"""
+    for node in cluster.with_role("mesos-master"):
+        if mesos.ask_master(str(node.address), master_port, operator, seconds=SECONDS).elected:
+            found = mesos.read(str(node.address), master_port, "/frameworks", operator, seconds=SECONDS)["frameworks"]
+            left = {task["id"] for framework in found for task in framework["tasks"]} & smoke.tasks
+            assert not left, f"still there: {', '.join(sorted(left))}"
+            return
+    pytest.fail("no leading master could be asked")
