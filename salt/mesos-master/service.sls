@@ -17,6 +17,13 @@ mark mesos-master for a restart when it runs with old files:
       - /etc/mesos/zk
       - /var/lib/dpkg/info/utopia-mesos.list
 
+# Who could write there could name itself the leading master, and agents would follow.
+keep others out of the elections of mesos masters:
+  znode.protected:
+    - name: {{ pillar.mesos.zk_path }}
+    - user: mesos
+    - secret: zookeeper-mesos
+
 start mesos-master:
   service.running:
     - name: mesos-master
@@ -25,6 +32,7 @@ start mesos-master:
       - pkg: install mesos
       - file: write the mesos-master unit
       - file: configure the mesos master
+      - znode: keep others out of the elections of mesos masters
 
 wait until mesos-master is ready:
   readiness.wait:
