@@ -13,15 +13,30 @@ from collections.abc import Mapping
 _SUFFIX = ".utopia-new"
 _PATH = re.compile(r"(/[A-Za-z0-9@_+][A-Za-z0-9@._+-]*|/\.[a-z][A-Za-z0-9._-]*)+/?")
 
-# Reads the archive, then renames: a file is the old one or the new one, never half of one.
+# Reads the archive, then renames: a file is the old one or the new one, never half of one. What is as it
+# should be stays; the others are printed as "changed PATH" and collected in $changed.
 # The times are not kept: Salt's file server takes a file with the old time for an unchanged one.
 UNPACK = f"""\
 umask 022
+changed=
 names=$(tar --extract --verbose --preserve-permissions --no-same-owner --touch --directory=/ --file=-)
 for name in $names; do
-  case $name in *{_SUFFIX}) mv -fT -- "/$name" "/${{name%{_SUFFIX}}}" ;; esac
+  case $name in *{_SUFFIX}) ;; *) continue ;; esac
+  new=/$name old=/${{name%{_SUFFIX}}}
+  if [ -f "$old" ] && cmp -s -- "$new" "$old" && [ "$(stat -c %a -- "$new")" = "$(stat -c %a -- "$old")" ]; then
+    rm -f -- "$new"
+  else
+    mv -fT -- "$new" "$old"
+    changed="$changed $old"
+    echo "changed $old"
+  fi
 done
 """
+
+
+def changed_of(output: str) -> list[str]:
+    """The paths that UNPACK said it changed."""
+    return [line.removeprefix("changed ") for line in output.splitlines() if line.startswith("changed /")]
 
 
 def pack(files: Mapping[str, tuple[bytes, int]]) -> bytes:

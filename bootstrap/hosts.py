@@ -128,13 +128,20 @@ class Hosts:
             return dict(zip(names, pool.map(attempt, names), strict=True))
 
     def put_tree(
-        self, node: str, files: Mapping[str, tuple[bytes, int]], *, then: str = "", timeout: float = 120
+        self,
+        node: str,
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        first: str = "",
+        then: str = "",
+        timeout: float = 120,
     ) -> Result:
-        """Put files (absolute path -> content, mode; owner root) in place, each by a rename, and run `then`.
+        """Put files (absolute path -> content, mode; owner root) in place, each by a rename, in one round trip.
 
-        One round trip. Raises UnreachableError; a failed command is in the result.
+        `first` runs before and may `exit`; `then` runs after and finds the paths that changed in `$changed`.
+        Raises UnreachableError; a failed command is in the result. `file_tree.changed_of(result.out)` tells.
         """
-        command = f"set -eu\n{file_tree.UNPACK}{then}"
+        command = f"set -eu\n{first}\n{file_tree.UNPACK}{then}"
         return self.run(node, command, sudo=True, stdin=file_tree.pack(files), timeout=timeout)
 
     def put_file(self, node: str, source: Path, path: str, *, mode: int = 0o644, timeout: float = 600) -> Result:

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ from bootstrap.salt_returns import FailedState, NodeReturn, walk
 
 # Importing pepper turns certificate checks off for the whole process (salt/pepper#219): put them back at once.
 _verified_context = ssl._create_default_https_context
-import pepper  # noqa: E402
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it uses pkg_resources, which says at every start that it is old
+    import pepper
 
 ssl._create_default_https_context = _verified_context
 

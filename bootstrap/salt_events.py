@@ -32,6 +32,7 @@ class Mailbox:
         self._early: deque[tuple[str, str, Mapping[str, Any]]] = deque(maxlen=_EARLY)
         self._connected = False
         self._closed = False
+        self._tag: list[str] = []
         self._thread: threading.Thread | None = None
 
     def start(self, seconds: float) -> None:
@@ -94,10 +95,9 @@ class Mailbox:
                 self._news.notify_all()
 
     def _read(self, line: bytes) -> None:
-        # data: {"tag": "salt/job/<jid>/ret/<node>", "data": {...}}
-        if not line.startswith(b'data: {"tag": "salt/job/'):
-            return
-        event = json.loads(line[len(b"data: ") :])
-        parts = event["tag"].split("/")
-        if len(parts) == 5 and parts[3] == "ret":
-            self.put(parts[2], parts[4], event["data"])
+        # tag: salt/job/<jid>/ret/<node>
+        # data: {"tag": ..., "data": {...}}
+        if line.startswith(b"tag: "):
+            self._tag = line[len(b"tag: ") :].decode().strip().split("/")
+        elif line.startswith(b"data: ") and len(self._tag) == 5 and (self._tag[1], self._tag[3]) == ("job", "ret"):
+            self.put(self._tag[2], self._tag[4], json.loads(line[len(b"data: ") :])["data"])

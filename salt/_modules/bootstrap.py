@@ -5,8 +5,8 @@ the custom modules in the minion's cache, so a node that is right needs no visit
 """
 
 import hashlib
-import os
 import stat
+from pathlib import Path
 
 
 def fingerprint():
@@ -26,9 +26,8 @@ def files_hash(paths):
     total = hashlib.sha256()
     for path in sorted(paths):
         try:
-            mode = stat.S_IMODE(os.stat(path).st_mode)
-            with open(path, "rb") as file:
-                content = hashlib.sha256(file.read()).hexdigest()
+            mode = stat.S_IMODE(Path(path).stat().st_mode)
+            content = _sha256(Path(path))
         except OSError:
             mode, content = 0, "missing"
         total.update(f"{path} {mode:o} {content}\n".encode())
@@ -38,11 +37,11 @@ def files_hash(paths):
 def modules_hash(folder):
     """One hash over the custom modules: `modules/readiness.py`, `states/restart.py`, ..."""
     total = hashlib.sha256()
-    found = []
-    for root, _folders, names in os.walk(folder):
-        found += [os.path.join(root, name) for name in names if name.endswith(".py")]
-    for path in sorted(found):
-        with open(path, "rb") as file:
-            content = hashlib.sha256(file.read()).hexdigest()
-        total.update(f"{os.path.relpath(path, folder)} {content}\n".encode())
+    found = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*.py")}
+    for name, path in sorted(found.items()):
+        total.update(f"{name} {_sha256(path)}\n".encode())
     return total.hexdigest()
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
