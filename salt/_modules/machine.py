@@ -51,3 +51,8 @@ def naming_faults(name, address):
     if found != {address}:
         faults.append(f"{name} resolves to {', '.join(sorted(found))} instead of {address}")
     return faults
+
+
+def swap_areas():
+    """The swap areas in use: devices or files."""
+    return [line.split()[0] for line in (PROC / "swaps").read_text(encoding="utf-8").splitlines()[1:]]

@@ -13,6 +13,7 @@ import urllib.parse
 from pathlib import Path
 
 TIMEOUT = 3  # seconds per question
+ZOOKEEPER_PORT, MASTER_PORT, AGENT_PORT = 2181, 5050, 5051
 CA = "/etc/utopia/ca.crt"
 MASTER_CREDENTIALS = "/etc/mesos/master-credentials.json"
 AGENT_CREDENTIALS = "/etc/mesos/agent-http-credentials.json"
@@ -46,7 +47,7 @@ def _zookeeper():
 
 
 def _four_letters(word):
-    with socket.create_connection((_address(), 2181), TIMEOUT) as connection:
+    with socket.create_connection((_address(), ZOOKEEPER_PORT), TIMEOUT) as connection:
         connection.sendall(word.encode())
         chunks = iter(lambda: connection.recv(65536), b"")
         return b"".join(chunks).decode()
@@ -64,12 +65,12 @@ def _first_line(text):
 
 
 def _mesos_master():
-    metrics = _mesos_metrics(5050, MASTER_CREDENTIALS)
+    metrics = _mesos_metrics(MASTER_PORT, MASTER_CREDENTIALS)
     if not metrics.get("registrar/log/recovered"):
         return _answer(False, "has not recovered its replica of the registry")
     if metrics.get("master/elected"):
         return _answer(True, f"leads {int(metrics['master/slaves_active'])} active agents", "leader")
-    status, headers, _ = _http(5050, "/master/redirect", MASTER_CREDENTIALS)
+    status, headers, _ = _http(MASTER_PORT, "/master/redirect", MASTER_CREDENTIALS)
     leader = urllib.parse.urlsplit(headers.get("Location", "")).hostname
     if status != http.HTTPStatus.TEMPORARY_REDIRECT or not leader:
         return _answer(False, "knows no leading master")
@@ -77,7 +78,7 @@ def _mesos_master():
 
 
 def _mesos_agent():
-    registered = _mesos_metrics(5051, AGENT_CREDENTIALS).get("slave/registered")
+    registered = _mesos_metrics(AGENT_PORT, AGENT_CREDENTIALS).get("slave/registered")
     return _answer(bool(registered), "registered" if registered else "runs, but no master has registered it")
 
 

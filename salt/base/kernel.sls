@@ -15,9 +15,7 @@ apply the kernel settings of the host:
       - file: write the kernel settings of the host
 
 switch swap off:
-  cmd.run:
-    - name: swapoff --all
-    - onlyif: test "$(wc --lines < /proc/swaps)" -gt 1
+  machine.without_swap
 
 keep swap off after a boot:
   file.replace:

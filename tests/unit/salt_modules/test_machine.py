@@ -62,3 +62,34 @@ def test_the_state_fails_with_the_faults(load, faults, test, result):
     answer = state.named("agent-1", "10.0.0.1")
     assert (answer["result"], answer["changes"]) == (result, {})
     assert "wrong" in answer["comment"] or not faults
+
+
+def test_swap_areas(load, tmp_path):
+    machine = load("_modules/machine")
+    machine.PROC = tmp_path
+    (tmp_path / "swaps").write_text("Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n", encoding="ascii")
+    assert machine.swap_areas() == ["/dev/sda2"]
+    (tmp_path / "swaps").write_text("Filename Type Size Used Priority\n", encoding="ascii")
+    assert machine.swap_areas() == []
+
+
+@pytest.mark.parametrize(
+    ("areas", "retcode", "test", "result", "changed"),
+    [
+        ([], 0, False, True, False),
+        (["/dev/sda2"], 0, False, True, True),
+        (["/dev/sda2"], 0, True, None, False),
+        (["/dev/sda2"], 255, False, False, False),
+    ],
+)
+def test_swap_is_switched_off(load, areas, retcode, test, result, changed):
+    commands = []
+
+    def run(command, python_shell):
+        commands.append(command)
+        return {"retcode": retcode, "stderr": "Operation not permitted"}
+
+    state = load("_states/machine", salt={"machine.swap_areas": lambda: areas, "cmd.run_all": run}, test=test)
+    answer = state.without_swap("x")
+    assert (answer["result"], bool(answer["changes"])) == (result, changed)
+    assert commands == ([["swapoff", "--all"]] if areas and not test else [])

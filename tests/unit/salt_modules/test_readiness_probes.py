@@ -1,9 +1,10 @@
-"""Probes, against small servers that answer like the real ones, on loopback addresses of their own."""
+"""Probes, against small servers on loopback that answer like the real ones."""
 
 from __future__ import annotations
 
 import base64
 import json
+import socket
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,11 +32,12 @@ def serve():
 
 @pytest.fixture
 def probe(load, tmp_path):
-    """The module, for a node with the given address in an ensemble of the given size."""
+    """`probe` of a node whose services listen on `port`, in an ensemble of the given size."""
 
-    def made(address, *, size=3):
-        pillar = {"node": {"address": address}, "zookeeper": {"ensemble": [{}] * size}}
+    def made(port, *, size=3):
+        pillar = {"node": {"address": "127.0.0.1"}, "zookeeper": {"ensemble": [{}] * size}}
         module = load("_modules/readiness", pillar=pillar)
+        module.ZOOKEEPER_PORT = module.MASTER_PORT = module.AGENT_PORT = port
         path = tmp_path / "credentials.json"
         credentials = [{"principal": "agent", "secret": "x"}, {"principal": "operator", "secret": "s3cret"}]
         path.write_text(json.dumps({"credentials": credentials}), encoding="utf-8")
@@ -46,14 +48,12 @@ def probe(load, tmp_path):
 
 
 class ZooKeeper(socketserver.TCPServer):
-    allow_reuse_address = True
-
-    def __init__(self, address, said):
+    def __init__(self, said):
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
                 self.request.sendall(said.get(self.request.recv(4).decode(), "").encode())
 
-        super().__init__((address, 2181), Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,22 @@ class ZooKeeper(socketserver.TCPServer):
     ],
 )
 def test_zookeeper(serve, probe, said, size, ready, mode, detail):
-    serve(ZooKeeper("127.77.0.1", said))
-    answer = probe("127.77.0.1", size=size)("zookeeper")
+    server = serve(ZooKeeper(said))
+    answer = probe(server.server_address[1], size=size)("zookeeper")
     assert (answer["ready"], answer["mode"]) == (ready, mode)
     assert detail in answer["detail"]
 
 
 def test_a_service_that_is_down_is_an_answer(probe):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
     for name in ("zookeeper", "mesos-master", "mesos-agent"):
-        answer = probe("127.77.0.9")(name)
+        answer = probe(free)(name)
         assert answer["ready"] is False
         assert "refused" in answer["detail"]
 
 
-def mesos(address, port, metrics, *, leader="", health=200):
+def mesos(metrics, *, leader="", health=200):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path == "/health":
@@ -111,7 +113,7 @@ def mesos(address, port, metrics, *, leader="", health=200):
         def log_message(self, *_arguments):
             pass
 
-    return HTTPServer((address, port), Handler)
+    return HTTPServer(("127.0.0.1", 0), Handler)
 
 
 LEADING = {"master/elected": 1.0, "registrar/log/recovered": 1.0, "master/slaves_active": 2.0}
@@ -126,28 +128,29 @@ STANDING_BY = {"master/elected": 0.0, "registrar/log/recovered": 1.0}
         (STANDING_BY, "//10.0.0.1:5050", 200, True, "follower", "stands by for 10.0.0.1"),
         (STANDING_BY, "", 200, False, "", "knows no leading master"),
         # ZooKeeper still names this master, which has lost its office: it is about to end itself.
-        (STANDING_BY, "//127.77.0.2:5050", 200, False, "follower", "stands by for"),
+        (STANDING_BY, "//127.0.0.1:5050", 200, False, "follower", "stands by for"),
         (LEADING, "", 503, False, "", "/health answers with status 503"),
     ],
 )
 def test_mesos_master(serve, probe, metrics, leader, health, ready, mode, detail):
-    serve(mesos("127.77.0.2", 5050, metrics, leader=leader, health=health))
-    answer = probe("127.77.0.2")("mesos-master")
+    server = serve(mesos(metrics, leader=leader, health=health))
+    answer = probe(server.server_port)("mesos-master")
     assert (answer["ready"], answer["mode"]) == (ready, mode)
     assert detail in answer["detail"]
 
 
 @pytest.mark.parametrize(("registered", "detail"), [(1.0, "registered"), (0.0, "no master has registered it")])
 def test_mesos_agent(serve, probe, registered, detail):
-    serve(mesos("127.77.0.3", 5051, {"slave/registered": registered}))
-    answer = probe("127.77.0.3")("mesos-agent")
+    server = serve(mesos({"slave/registered": registered}))
+    answer = probe(server.server_port)("mesos-agent")
     assert answer["ready"] is bool(registered)
     assert detail in answer["detail"]
 
 
 def test_wrong_credentials_are_told_without_the_secret(serve, load, tmp_path):
-    serve(mesos("127.77.0.4", 5051, {"slave/registered": 1.0}))
-    module = load("_modules/readiness", pillar={"node": {"address": "127.77.0.4"}})
+    server = serve(mesos({"slave/registered": 1.0}))
+    module = load("_modules/readiness", pillar={"node": {"address": "127.0.0.1"}})
+    module.AGENT_PORT = server.server_port
     path = tmp_path / "credentials.json"
     module.AGENT_CREDENTIALS = str(path)
     path.write_text('{"credentials": [{"principal": "operator", "secret": "of-yesterday"}]}', encoding="utf-8")
