@@ -30,6 +30,9 @@ API_USER = "bootstrap"
 _USERS = "/etc/salt/api-users"
 _HEAD = "# Managed by bootstrap - edit bootstrap/salt_files.py\n"
 
+# Salt 3008.3 leaves a task of its event bus pending at each job, of which asyncio then complains twice.
+_QUIETER = {"asyncio": "critical"}
+
 _UNIT = """\
 # Managed by bootstrap - edit bootstrap/salt_files.py
 [Unit]
@@ -102,14 +105,17 @@ def accepted_keys(minions: Mapping[str, KeyPair]) -> dict[str, tuple[bytes, int]
     return {f"{ACCEPTED}/{name}": (pair.public, 0o644) for name, pair in minions.items()}
 
 
-def master(keys: KeyPair, password: str, address: str, port: int, nodes: int) -> dict[str, tuple[bytes, int]]:
+def master(
+    admin: str, keys: KeyPair, password: str, *, address: str, port: int, nodes: int
+) -> dict[str, tuple[bytes, int]]:
     """Master and API: configuration, keys, units. A change calls for a restart."""
     user = f"{API_USER}:{hashlib.sha512(password.encode()).hexdigest()}\n"
     return {
         "/etc/salt/pki/master/": (b"", 0o700),
-        "/etc/salt/pki/master/master.pem": (keys.private, 0o400),
-        "/etc/salt/pki/master/master.pub": (keys.public, 0o644),
-        "/etc/salt/master": (_yaml(_master(address, port, nodes)), 0o640),
+        # Named by the master's id, with the mode it gives them: it would rename and link a master.pem.
+        f"/etc/salt/pki/master/{admin}.pem": (keys.private, 0o400),
+        f"/etc/salt/pki/master/{admin}.pub": (keys.public, 0o400),
+        "/etc/salt/master": (_yaml({"id": admin, **_master(address, port, nodes)}), 0o640),
         _USERS: (user.encode(), 0o600),
         "/etc/systemd/system/salt-master.service": (_unit("master"), 0o644),
         "/etc/systemd/system/salt-api.service": (_unit("api"), 0o644),
@@ -163,6 +169,7 @@ def _master(address: str, port: int, nodes: int) -> dict[str, Any]:
         "fileserver_list_cache_time": 0,  # states pushed a second ago must be found
         "log_file": "/dev/null",
         "log_level_logfile": "quiet",  # the journal has what is said on stderr
+        "log_granular_levels": _QUIETER,
         "external_auth": {
             "file": {"^filename": _USERS, "^hashtype": "sha512", API_USER: [".*", "@runner"]},
         },
@@ -198,6 +205,7 @@ def _minion(node: str, master: str, nodes: int) -> dict[str, Any]:
         "enable_gpu_grains": False,
         "log_file": "/dev/null",
         "log_level_logfile": "quiet",
+        "log_granular_levels": _QUIETER,
     }
 
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from bootstrap.artifacts import Artifact
 from bootstrap.salt_files import ACCEPTED, ARTIFACTS, PILLAR, STATES, Files
 
-# Reads paths on stdin; follows links, since the master makes one of its own key pair.
-# sha256sum, stat and find say which files are missing by their status, hence `|| true`.
+# Reads paths on stdin. sha256sum, stat and find say which files are missing by their status, hence `|| true`.
 INSPECT = f"""\
 set -eu
 list=$(mktemp); trap 'rm -f "$list"' EXIT; cat >"$list"
 echo "== sums"; xargs -r -d '\\n' -a "$list" sha256sum 2>/dev/null || true
-echo "== modes"; xargs -r -d '\\n' -a "$list" stat -L -c '%a %n' 2>/dev/null || true
+echo "== modes"; xargs -r -d '\\n' -a "$list" stat -c '%a %n' 2>/dev/null || true
 echo "== tree"; find {STATES} {PILLAR} {ACCEPTED} -type f 2>/dev/null || true
 echo "== artifacts"; find {ARTIFACTS} -type f -printf '%s %p\\n' -o -type l -printf '%l %p\\n' 2>/dev/null || true
 echo "== unknown"; for state in pre denied rejected; do ls -1 {ACCEPTED}_$state 2>/dev/null || true; done

@@ -95,7 +95,14 @@ class _Bootstrap:
         return _Wanted(
             admin=admin.name,
             served=salt_files.states(paths.SALT) | self._pillar() | salt_files.accepted_keys(keys),
-            master=salt_files.master(master_key, context.secrets.value("salt-api"), address, port, len(names)),
+            master=salt_files.master(
+                admin.name,
+                master_key,
+                context.secrets.value("salt-api"),
+                address=address,
+                port=port,
+                nodes=len(names),
+            ),
             tls=salt_files.tls(context.authority.issue(admin.name, dns, [address])),
             minions=minions,
             marks=marks,
@@ -198,13 +205,26 @@ class _Bootstrap:
         self._await_api(wanted.admin)
         self.progress("", "waiting for the minions")
         missing, prints = list(nodes), dict[str, Any]()
-        deadline = time.monotonic() + _MINION_SECONDS + len(missing) / 20
+        bound = _MINION_SECONDS + len(missing) / 20
+        now = time.monotonic()
+        deadline, revive = now + bound, now + bound / 2
         while missing:
             prints |= self._ask(missing)
             missing = [node for node in missing if not _right(prints.get(node), wanted, node)]
             if missing and time.monotonic() > deadline:
                 raise self._minions_silent(missing, prints)
+            if missing and time.monotonic() > revive:
+                self._restart(missing)
+                revive = deadline + 1
         return prints
+
+    def _restart(self, nodes: Sequence[str]) -> None:
+        """A minion that runs and yet does not answer hangs; it has had ample time."""
+        self.progress("", f"restarting the silent minions of {', '.join(nodes[:5])}")
+        for node, result in self.context.hosts.run_all("systemctl restart salt-minion", nodes, sudo=True).items():
+            if isinstance(result, OperatorError):
+                raise result
+            self.changes[node] += 1
 
     def _await_api(self, admin: str) -> None:
         self.progress(admin, "waiting for the Salt master and its API")
