@@ -1,6 +1,8 @@
 include:
   - base.install
   - base.config
-{%- if not pillar.get('lab') %}
+{%- if pillar.get('lab') %}
+  - base.lab
+{%- else %}
   - base.kernel
 {%- endif %}
