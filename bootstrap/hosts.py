@@ -28,6 +28,7 @@ AT_ONCE = 32  # connections being worked on; each costs about 0.1 s of this mach
 KEEP_OPEN = 64  # more nodes than this, and connections are closed after each command
 TIMED_OUT = 124  # exit status of coreutils' `timeout`
 _CHUNK = 1 << 18
+_AGAIN_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -177,7 +178,11 @@ class Hosts:
     def _connect(self, machine: Machine) -> paramiko.Transport:
         connection = self._connections.get(machine.node)
         if connection is None or not connection.is_connected:
-            connection = self._open(machine)
+            try:
+                connection = self._open(machine)
+            except (ConnectionResetError, EOFError):
+                time.sleep(_AGAIN_SECONDS)  # sshd hangs up on some when many come at once (MaxStartups): once more
+                connection = self._open(machine)
             self._connections[machine.node] = connection
         transport: paramiko.Transport | None = connection.transport
         if transport is None:
@@ -233,7 +238,7 @@ def _execute(
         channel.exec_command(command)
         err = io.BytesIO()
         feeder = threading.Thread(target=_feed, args=(channel, stdin), daemon=True)
-        drain = threading.Thread(target=_drain, args=(channel.recv_stderr, err), daemon=True)
+        drain = threading.Thread(target=_drain_quietly, args=(channel.recv_stderr, err), daemon=True)
         feeder.start()
         drain.start()
         out = io.BytesIO()
@@ -260,6 +265,13 @@ def _feed(channel: paramiko.Channel, stdin: IO[bytes] | None) -> None:
 def _drain(receive: Callable[[int], bytes], into: IO[bytes]) -> None:
     while chunk := receive(_CHUNK):
         into.write(chunk)
+
+
+def _drain_quietly(receive: Callable[[int], bytes], into: IO[bytes]) -> None:
+    try:
+        _drain(receive, into)
+    except OSError:
+        return  # the reader of the output meets the same end, and tells
 
 
 def _where(machine: Machine) -> str:

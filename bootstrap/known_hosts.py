@@ -31,7 +31,7 @@ def record(env: str, machines: Iterable[Machine]) -> Path:
         names = names_of(machine)
         lines += [f"{names} {' '.join(key.split()[:2])}" for key in machine.host_keys or earlier.get(names, [])]
     content = "".join(f"{line}\n" for line in lines)
-    if content != before:
+    if content != before or not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.write_text(content)
         draft.chmod(0o600)

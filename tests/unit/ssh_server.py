@@ -1,0 +1,113 @@
+"""A real SSH server in a thread: runs commands with sh on this machine, accepts one public key."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+
+
+class Server(paramiko.ServerInterface):
+    def __init__(self, lab: SshLab) -> None:
+        self.lab = lab
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = key.get_base64() == self.lab.accepted
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.lab.commands.append(command.decode())
+        threading.Thread(target=self.lab.execute, args=(channel, command.decode()), daemon=True).start()
+        return True
+
+
+class SshLab:
+    """`die` closes the connection at the next command; `hang` never ends it."""
+
+    def __init__(self, public_key: Path) -> None:
+        self.accepted = public_key.read_text().split()[1]
+        self.host_key = paramiko.ECDSAKey.generate()
+        self.commands: list[str] = []
+        self.connections = 0
+        self.mode = ""
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+        self.transports: list[paramiko.Transport] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def host_key_line(self) -> str:
+        return f"{self.host_key.get_name()} {self.host_key.get_base64()}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.host_key)
+            self.transports.append(transport)
+            with contextlib.suppress(paramiko.SSHException, EOFError):  # a client that refuses us hangs up
+                transport.start_server(server=Server(self), event=threading.Event())
+
+    def execute(self, channel: paramiko.Channel, command: str) -> None:
+        if self.mode == "die":
+            channel.get_transport().close()
+            return
+        if self.mode == "hang":
+            return
+        process = subprocess.Popen(
+            ["sh", "-c", command.replace("sudo -n ", "", 1)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        feeder = threading.Thread(target=self._feed, args=(channel, process), daemon=True)
+        errors = threading.Thread(target=self._copy, args=(process.stderr, channel.sendall_stderr), daemon=True)
+        feeder.start()
+        errors.start()
+        self._copy(process.stdout, channel.sendall)
+        errors.join()
+        channel.send_exit_status(process.wait())
+        channel.close()
+
+    @staticmethod
+    def _feed(channel: paramiko.Channel, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(OSError):
+            while data := channel.recv(65536):
+                process.stdin.write(data)
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+    @staticmethod
+    def _copy(source, send) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.read1(65536):
+                send(data)
+
+    def close(self) -> None:
+        self.socket.close()
+        for transport in self.transports:
+            transport.close()
+
+
+@contextlib.contextmanager
+def running(public_key: Path) -> Iterator[SshLab]:
+    lab = SshLab(public_key)
+    try:
+        yield lab
+    finally:
+        lab.close()

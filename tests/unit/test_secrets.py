@@ -1,0 +1,68 @@
+"""Secrets are made once, are ours alone, and do not show."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bootstrap.errors import OperatorError
+from bootstrap.secrets import Secrets
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_made_once_and_different(state: Path) -> None:
+    first, other = Secrets("e").value("zookeeper-super"), Secrets("e").value("salt-api")
+    assert Secrets("e").value("zookeeper-super") == first != other
+    assert len(bytes.fromhex(first)) == 32
+
+
+def test_file_is_ours_alone_and_nothing_is_left_beside(state: Path) -> None:
+    secrets = Secrets("e")
+    secrets.value("a")
+    folder = state / "e" / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+
+def test_repr_and_names_show_no_value() -> None:
+    secrets = Secrets("e")
+    value = secrets.value("a")
+    assert value not in repr(secrets)
+    assert secrets.names() == ("a",)
+
+
+def test_many_threads_get_one_value() -> None:
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: Secrets("e").value("a"), range(64)))) == 1
+
+
+def test_two_processes_get_one_value(state: Path) -> None:
+    code = "from bootstrap.secrets import Secrets; print(Secrets('e').value('a'))"
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    values = {run.communicate(timeout=30)[0].strip() for run in runs}
+    assert values == {Secrets("e").value("a")}
+
+
+@pytest.mark.parametrize("name", ["", "../ca", "a/b", ".hidden", "A b", "-x"])
+def test_names_that_are_no_file_names(name: str) -> None:
+    with pytest.raises(ValueError, match="no name for a secret"):
+        Secrets("e").value(name)
+
+
+def test_an_empty_file_is_told_and_not_replaced(state: Path) -> None:
+    secrets = Secrets("e")
+    (state / "e" / "secrets" / "a").touch()
+    with pytest.raises(OperatorError, match="'a' is empty") as caught:
+        secrets.value("a")
+    assert str(state) in caught.value.next_step
