@@ -41,6 +41,7 @@ class MesosFramework:
         )
         self._info["capabilities"] = [{"type": "MULTI_ROLE"}, {"type": "TASK_KILLING_STATE"}]
         self._offers: dict[str, Json] = {}
+        self._wants_offers = False
         self._stream = ""
         self._error = "no master answered yet"
         self._closing = False
@@ -119,11 +120,18 @@ class MesosFramework:
         def found() -> Json | None:
             return next((offer for offer in self._offers.values() if fits(offer)), None)
 
+        self._wants_offers = True
+        self._call({"type": "REVIVE"})
         self._wait_for(found, 60, lambda: f"no offer of {agent}; of {[o['hostname'] for o in self._offers.values()]}")
         with self._changed:
             offer = found()
             assert offer is not None, "the offer was rescinded"
-            return self._offers.pop(offer["id"]["value"])
+            self._offers.pop(offer["id"]["value"])
+            others, self._offers, self._wants_offers = list(self._offers.values()), {}, False
+        self._call({"type": "SUPPRESS"})  # what is not used stays with the other frameworks
+        if others:
+            self._call({"type": "DECLINE", "decline": {"offer_ids": [other["id"] for other in others]}})
+        return offer
 
     def _wait_for(self, condition: Callable[[], Any], timeout: float, message: Callable[[], str]) -> None:
         with self._changed:
@@ -149,16 +157,22 @@ class MesosFramework:
     def _call(self, message: Json) -> None:
         """One call in this framework's name; while a new leader is elected, again for at most 60 s."""
         deadline = time.monotonic() + 60
-        while True:
+        while (problem := self._try(message)) is not None:
+            assert time.monotonic() < deadline, f"{message['type']}: {problem}"
+            time.sleep(0.2)
+
+    def _try(self, message: Json) -> str | None:
+        """None if the call was accepted, why not if another attempt may help; fails if it cannot."""
+        if not self._stream:
+            return "not subscribed"
+        try:
             connection, response = self._post({**message, "framework_id": self._info["id"]}, 30)
             answer = response.read().decode()
             connection.close()
-            if response.status == 202:
-                return
-            assert response.status == 503 and time.monotonic() < deadline, (
-                f"{message['type']}: {response.status} {answer}"
-            )
-            time.sleep(0.5)
+        except (OSError, http.client.HTTPException) as error:
+            return f"{self.master}: {error}"
+        assert response.status in (202, 503), f"{message['type']}: {response.status} {answer}"
+        return None if response.status == 202 else answer
 
     def _run(self) -> None:
         while not self._closing:
@@ -175,7 +189,8 @@ class MesosFramework:
                 time.sleep(0.5)
 
     def _subscribe(self) -> None:
-        message: Json = {"type": "SUBSCRIBE", "subscribe": {"framework_info": self._info}}
+        subscription = {"framework_info": self._info, "suppressed_roles": [] if self._wants_offers else ["*"]}
+        message: Json = {"type": "SUBSCRIBE", "subscribe": subscription}
         if "id" in self._info:
             message["framework_id"] = self._info["id"]
         connection, response = self._post(message, 60)  # the master sends a heartbeat every 15 s
@@ -194,7 +209,7 @@ class MesosFramework:
                 self._offers |= {offer["id"]["value"]: offer for offer in event["offers"]["offers"]}
             elif event["type"] == "RESCIND":
                 self._offers.pop(event["rescind"]["offer_id"]["value"], None)
-            elif event["type"] == "UPDATE":
+            elif event["type"] == "UPDATE" and event["update"]["status"] not in self.updates:
                 self.updates.append(event["update"]["status"])
             elif event["type"] == "ERROR":
                 self._error = event["error"]["message"]
@@ -202,4 +217,4 @@ class MesosFramework:
         if event["type"] == "UPDATE" and "uuid" in event["update"]["status"]:
             status = event["update"]["status"]
             identity = {key: status[key] for key in ("agent_id", "task_id", "uuid")}
-            self._call({"type": "ACKNOWLEDGE", "acknowledge": identity})
+            self._try({"type": "ACKNOWLEDGE", "acknowledge": identity})  # if it fails, the update comes again

@@ -109,7 +109,10 @@ Option<std::string> Program::optional(const std::string& flag) const {
 }
 
 void Program::refuse(const std::string& flag, const std::string& onlyAccepted, const std::string& why) const {
-  const std::string text = given(flag).empty() ? value(flag) : given(flag);
+  // A structured flag is only readable as it was given, a boolean one may be given without a value.
+  const std::string loaded = value(flag);
+  const bool boolean = loaded == "true" || loaded == "false";
+  const std::string text = boolean || given(flag).empty() ? loaded : given(flag);
   if (!text.empty() && text != onlyAccepted) {
     fail("--" + flag + "=" + text + " is not possible with this build: " + why);
   }

@@ -20,6 +20,7 @@ MIN_BACKOFF = 0.05
 MAX_BACKOFF = 0.5
 # Of the shutdown grace period, what is left for the last update and our own end.
 SHUTDOWN_RESERVE = 1.5
+LAST_WORD_SECONDS = 0.5
 
 
 class Executor:
@@ -103,7 +104,8 @@ class Executor:
         self._lifecycle.start()
 
     def _ended(self) -> None:
-        self._updates.wait_until_all_acknowledged()
+        # After a shutdown there may be no framework any more for which the agent would acknowledge.
+        self._updates.wait_until_all_acknowledged(LAST_WORD_SECONDS if self._shutting_down else None)
         self._exit()
 
     def _shut_down(self) -> None:

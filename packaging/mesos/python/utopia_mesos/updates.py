@@ -74,10 +74,10 @@ class Updates:
             self._task_known = True
             self._forget(identity)
 
-    def wait_until_all_acknowledged(self) -> None:
-        """Blocks; the executor's own limits (recovery timeout, shutdown) end the waiting otherwise."""
+    def wait_until_all_acknowledged(self, timeout: float | None) -> None:
+        """At most `timeout` seconds; without one, the executor's own limits end a waiting that is in vain."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._unacknowledged)
+            self._changed.wait_for(lambda: not self._unacknowledged, timeout)
 
     def _forget(self, identity: str) -> None:
         self._unacknowledged.pop(identity, None)
