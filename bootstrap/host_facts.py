@@ -23,6 +23,8 @@ class Facts:
     cgroup_v1: frozenset[str] = frozenset()
     cgroup_v2: bool = False
     open_files: int = resource.RLIM_INFINITY
+    inotify_limit: int = 1 << 62
+    inotify_used: int = 0
     memory_available: int = 1 << 62
     cache_free: int = 1 << 62
     engine_root: str = "/var/lib/docker"
@@ -43,6 +45,8 @@ def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
         cgroup_v1=cgroup_v1_controllers(cgroup_root),
         cgroup_v2=(cgroup_root / "cgroup.controllers").exists(),
         open_files=open_files_limit(root / "proc"),
+        inotify_limit=int((root / "proc/sys/fs/inotify/max_user_instances").read_text(encoding="ascii")),
+        inotify_used=inotify_used(root / "proc"),
         memory_available=memory_available(root / "proc/meminfo"),
         cache_free=shutil.disk_usage(paths.cache_dir()).free,
         engine_root=engine_root,
@@ -75,6 +79,17 @@ def open_files_limit(proc: Path) -> int:
         except OSError:
             continue  # it ended while we looked, or is not ours to read
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def inotify_used(proc: Path) -> int:
+    """inotify instances of all processes that we may look into (as root: all of them)."""
+    used = 0
+    for folder in proc.glob("[0-9]*/fd"):
+        try:
+            used += sum(link.readlink().name == "anon_inode:inotify" for link in folder.iterdir())
+        except OSError:
+            continue  # it ended while we looked, or is not ours to read
+    return used
 
 
 def memory_available(meminfo: Path) -> int:

@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bootstrap import apt_sources, engine, file_lock, paths, wheelhouse
-from bootstrap.drivers.docker_cli import attempt, docker, inspect
+from bootstrap.drivers.docker_cli import attempt, docker, inspect, labelled
 from bootstrap.errors import MachinesError
 from bootstrap.model import Cluster
 from bootstrap.process import Progress, run
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 REPOSITORY = "utopia-machine"
 BASE_REPOSITORY = "utopia-base"
+IMAGE_LABEL = "utopia.image"
 SCRIPTS = paths.CHECKOUT / "packaging" / "image"
 _FORMAT = "1"  # raise when baking.py changes what comes out
 _BASE_SECONDS = 1200.0
+_KEPT = 3  # images: going back to an earlier commit should not mean baking again
 
 
 def ensure(cluster: Cluster, progress: Progress) -> str:
@@ -113,9 +115,26 @@ def _make_base(reference: str, progress: Progress) -> None:
                 cause="the apt sources of this machine do not answer, or a disk is full",
                 next_step="`apt-get update` must work here; or name an existing image as driver.base",
             )
-        docker("import", f"--change=LABEL utopia.image={reference}", str(archive), reference, timeout=_BASE_SECONDS)
+        docker("import", f"--change=LABEL {IMAGE_LABEL}={reference}", str(archive), reference, timeout=_BASE_SECONDS)
     finally:
         archive.unlink(missing_ok=True)
+
+
+def superseded(images: Iterable[Mapping[str, Any]], current: str) -> list[str]:
+    """References of our machine images (`docker image inspect`) that are neither current nor among the newest."""
+    tagged = [
+        (facts["Created"], tag)
+        for facts in images
+        for tag in facts["RepoTags"]
+        if (facts["Config"].get("Labels") or {}).get(IMAGE_LABEL) == tag and tag.startswith(f"{REPOSITORY}:")
+    ]
+    return [tag for _, tag in sorted(tagged, reverse=True)[_KEPT:] if tag != current]
+
+
+def _prune(current: str) -> None:
+    """Every change of an install step leaves an image of a gigabyte behind. One that a container uses stays."""
+    for reference in superseded(inspect("image", labelled("image", {IMAGE_LABEL: ""})), current):
+        attempt("image", "rm", reference)
 
 
 def _given_base(reference: str, progress: Progress) -> str:

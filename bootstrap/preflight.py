@@ -21,6 +21,7 @@ ENGINE_GIB = 4  # the machine image and the layers on top of it
 NODE_GIB = 1  # what a machine of the lab writes while it is set up
 NODE_MIB = 500  # a control node with ZooKeeper and a Mesos master, measured 300
 OPEN_FILES = 65536
+NODE_INOTIFY = 8  # inotify instances of a machine with its services, measured 4 to 6
 CGROUP_CONTROLLERS = frozenset({"cpu", "cpuacct", "freezer", "memory", "pids"})
 
 
@@ -157,6 +158,22 @@ def _open_files(_cluster: Cluster, facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _inotify(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
+    """All machines of all environments share one budget: root's of the host. systemd cannot boot without."""
+    missing = len(cluster.nodes) - facts.machines
+    if missing > 0 and facts.inotify_limit - facts.inotify_used < NODE_INOTIFY * missing:
+        wanted = facts.inotify_used + NODE_INOTIFY * missing
+        yield Finding(
+            "error",
+            "",
+            f"fs.inotify.max_user_instances = {facts.inotify_limit}, {facts.inotify_used} of them in use",
+            f"at least {wanted}",
+            f"{missing} more machines boot systemd, which watches files",
+            f"`sudo sysctl -w fs.inotify.max_user_instances={max(1024, 2 * wanted)}`, and the same in /etc/sysctl.d to"
+            " keep it; or destroy another environment",
+        )
+
+
 def _routes(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
     """A route of the host into our addresses would draw the packets away, or ours would draw theirs."""
     for network, device in facts.routes:
@@ -178,5 +195,6 @@ _DOCKER: tuple[Callable[[Cluster, Facts], Iterator[Finding]], ...] = (
     _storage_driver,
     _mesos_cgroups,
     _open_files,
+    _inotify,
     _routes,
 )

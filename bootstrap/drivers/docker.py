@@ -6,10 +6,10 @@ import io
 import socket
 import tarfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bootstrap import ssh_keys
 from bootstrap.drivers import Created, docker_network
@@ -25,6 +25,12 @@ _BOOT_SECONDS = 90.0
 _SSH_PORT = 22
 _POLL_SECONDS = 0.2
 _AUTHORIZED_KEYS = "/root/.ssh/authorized_keys"
+_BOOT_FAILURES = (
+    ("inotify", "the host's inotify instances are used up: raise the sysctl fs.inotify.max_user_instances to 1024"),
+    ("Failed to mount cgroup", "the host's cgroup tree is not as systemd needs it: see the preflight findings"),
+    ("No space left on device", "a disk of the host is full"),
+    ("Operation not permitted", "the engine may not give the capabilities that systemd needs (rootless engine?)"),
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -64,14 +70,13 @@ class DockerDriver:
     def destroy(self, node: str | None = None) -> tuple[str, ...]:
         """Remove our containers with their volumes, then our network; with `node` that container alone."""
         labels = {ENV_LABEL: self.env} | ({NODE_LABEL: node} if node else {})
-        containers = labelled("container", labels)
-        names = {facts["Id"]: facts["Name"].removeprefix("/") for facts in inspect("container", containers)}
+        found = inspect("container", labelled("container", labels))
 
-        def remove(identity: str) -> str:
-            _remove(identity)
-            return str(names.get(identity, identity))
+        def remove(facts: Mapping[str, Any]) -> str:
+            _remove(facts["Id"])
+            return str(facts["Name"]).removeprefix("/")
 
-        removed = sorted(_for_each(tuple(containers), remove))
+        removed = sorted(_for_each(found, remove))
         if node is None:
             removed += docker_network.remove(self.env)
         return tuple(removed)
@@ -222,13 +227,23 @@ def _wait_booted(name: str, node: Node, deadline: float) -> None:
             state = "stopped"
             break
         time.sleep(_POLL_SECONDS)
+    lines = _boot_log(name)
     raise MachinesError(
         f"the machine did not come up (systemd says: {state})",
         where=node.name,
-        lines=_boot_log(name),
-        cause="the engine's host may lack memory, or forbid what systemd needs (see `bootstrap validate`'s preflight)",
-        next_step="`bootstrap destroy --node " + node.name + "`, then run the same command again",
+        lines=lines,
+        cause=boot_failure_cause(lines),
+        next_step=f"put that right, then run the same command again; `docker rm -fv {name}` makes this machine anew",
     )
+
+
+def boot_failure_cause(lines: Sequence[str]) -> str:
+    """What the last words of a machine mean, where they are known."""
+    text = "\n".join(lines)
+    for words, cause in _BOOT_FAILURES:
+        if words in text:
+            return cause
+    return "the host may lack memory, or forbid what systemd needs as PID 1"
 
 
 def _greets(address: str) -> bool:

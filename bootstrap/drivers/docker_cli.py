@@ -44,7 +44,7 @@ def inspect(kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def labelled(kind: str, labels: Mapping[str, str]) -> list[str]:
-    """Ids (networks, volumes: names) of what carries all `labels`. `kind`: container, network, volume, image."""
-    filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
+    """Ids of what carries all `labels` ("" = any value). `kind`: container, network or image."""
+    filters = [f"--filter=label={key}{value and '='}{value}" for key, value in labels.items()]
     everything = ["--all"] if kind == "container" else []
     return docker(kind, "ls", "--quiet", *everything, *filters).split()

@@ -46,7 +46,8 @@ SSHD
 # Debian's defaults for the kernel are the host's own business: applied in a container they would change the host.
 for file in /usr/lib/sysctl.d/*.conf; do ln -sf /dev/null "/etc/sysctl.d/$(basename "$file")"; done
 
-# What a container has no use for, or what would change the machine behind Salt's back.
+# What a container has no use for, or what would change the machine behind Salt's back. Each manager of a user's
+# session, each watched path costs inotify instances, of which the kernel gives all machines together 128.
 echo "step: units"
 systemctl mask --quiet \
     getty.target getty-static.service console-getty.service getty@.service serial-getty@.service \

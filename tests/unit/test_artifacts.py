@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.asked = []
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=[0.02])
         thread.start()
         yield running
         running.shutdown()
@@ -342,7 +342,7 @@ def index(tmp_path, monkeypatch):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Index) as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=[0.02])
         thread.start()
         configuration = tmp_path / "pip.conf"
         configuration.write_text(f"[global]\nindex-url = http://127.0.0.1:{running.server_address[1]}/simple\n")

@@ -79,6 +79,19 @@ def test_where_an_artifact_lies_does_not_matter(checkout):
     assert key(checkout, artifacts=moved) == key(checkout)
 
 
+def test_old_images_go_and_nothing_that_is_not_ours():
+    def facts(number, *, tag=None, label=None):
+        name = f"utopia-machine:{number}"
+        labels = {"utopia.image": label or name}
+        return {"Created": f"2026-01-0{number}", "RepoTags": [tag or name], "Config": {"Labels": labels}}
+
+    images = [facts(number) for number in (4, 2, 5, 1, 3)]
+    assert image.superseded(images, "utopia-machine:5") == ["utopia-machine:2", "utopia-machine:1"]
+    assert image.superseded(images, "utopia-machine:1") == ["utopia-machine:2"]
+    foreign = [facts(1, tag="mine:1"), facts(2, label="utopia-base:x"), {**facts(3), "RepoTags": []}]
+    assert image.superseded([*images[:3], *foreign], "utopia-machine:5") == []
+
+
 @pytest.mark.parametrize(
     ("result", "problems"),
     [

@@ -47,6 +47,7 @@ def test_nothing_to_say_about_a_good_machine():
         (replace(GOOD, cgroup_v1=V1 - {"freezer"}), "error", "cgroup v1 without freezer"),
         (replace(GOOD, cgroup_v1=frozenset()), "error", "without cpu, cpuacct, freezer, memory, pids"),
         (replace(GOOD, open_files=20000), "warning", "at most 20000 open files"),
+        (replace(GOOD, inotify_limit=128, inotify_used=113), "error", "128, 113 of them in use, wanted at least 129"),
         (replace(GOOD, cache_free=1 << 30), "error", "1.0 GiB free"),
         (replace(GOOD, engine_free=5 << 30), "error", "6 GiB for 2 machines"),
         (replace(GOOD, memory_available=600 << 20), "warning", "1000 MiB for 2 more machines"),
@@ -72,7 +73,10 @@ def test_the_environments_own_bridge_is_no_obstacle():
 
 
 def test_machines_that_run_already_need_no_more_room():
-    assert preflight.check(CLUSTER, replace(GOOD, engine_free=5 << 30, memory_available=1, machines=2)) == []
+    assert (
+        preflight.check(CLUSTER, replace(GOOD, engine_free=5 << 30, memory_available=1, inotify_limit=1, machines=2))
+        == []
+    )
 
 
 def test_no_agent_or_no_cgroup_isolation_needs_no_cgroup_v1():
@@ -116,6 +120,11 @@ def test_facts_are_read_from_the_kernels_files(tmp_path):
     (process / "comm").write_text("dockerd\n")
     (process / "limits").write_text("Limit  Soft Limit  Hard Limit  Units\nMax open files   1024   20000   files\n")
     assert host_facts.open_files_limit(tmp_path / "proc") == 20000
+
+    (process / "fd").mkdir()
+    (process / "fd/3").symlink_to("anon_inode:inotify")
+    (process / "fd/4").symlink_to("/dev/null")
+    assert host_facts.inotify_used(tmp_path / "proc") == 1
 
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  2048 kB\nMemAvailable:   1024 kB\n")
