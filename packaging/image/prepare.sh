@@ -56,5 +56,6 @@ systemctl mask --quiet \
     systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
     systemd-firstboot.service systemd-modules-load.service sys-kernel-config.mount sys-kernel-debug.mount \
     sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount systemd-remount-fs.service \
-    systemd-update-utmp-runlevel.service hwclock.service user@.service
+    systemd-update-utmp-runlevel.service hwclock.service user@.service systemd-logind.service \
+    systemd-ask-password-console.path systemd-ask-password-wall.path systemd-pstore.service
 systemctl enable --quiet ssh.service
