@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,18 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(number)
         return self.popen.wait(30)
+
+    def ask(self, path: str, login: tuple[str, str] | None = None) -> Answer:
+        return request(self.address, path, login)
+
+    def wait_until_healthy(self) -> None:
+        def healthy() -> bool:
+            try:
+                return self.ask("/health").status == 200
+            except OSError:
+                return False
+
+        eventually(healthy, START_SECONDS, f"{self.address} is not healthy:\n{self.tail()}")
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
@@ -229,7 +241,7 @@ class Cluster:
 
     def ask(self, process: Process, path: str, login: tuple[str, str] | None = OPERATOR) -> Answer:
         """GET as the operator, as somebody else, or as nobody (None)."""
-        return request(process.address, path, self.logins["operator"] if login is OPERATOR else login)
+        return process.ask(path, self.logins["operator"] if login is OPERATOR else login)
 
     def subscribe(self, login: tuple[str, str], principal: str) -> Answer:
         """The refusal of a framework that is not what it says."""
@@ -411,3 +423,20 @@ def _left(folder: Path) -> list[str]:
 def framework(cluster: Cluster) -> Iterator[MesosFramework]:
     with cluster.framework() as framework:
         yield framework
+
+
+@pytest.fixture(scope="module")
+def make_process(work: Path) -> Iterator[Callable[..., Process]]:
+    """Makes a master or agent on a free port of loopback: (program, name, **flags). Ended with the module."""
+    made: list[Process] = []
+
+    def make(program: str, name: str, **flags: str) -> Process:
+        port = free_port()
+        words = [f"--{flag}={value}" for flag, value in {"ip": HOST, "port": str(port), **flags}.items()]
+        made.append(Process([program, *words], work / f"{name}.log", f"{HOST}:{port}"))
+        return made[-1]
+
+    yield make
+    for process in reversed(made):
+        if process.popen is not None:
+            process.end(signal.SIGUSR1 if "agent" in process.command[0] else signal.SIGTERM)
