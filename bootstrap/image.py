@@ -50,6 +50,7 @@ def ensure(cluster: Cluster, progress: Progress) -> str:
             progress("", f"baking {reference} (once; a few minutes)")
             wheels = wheelhouse.ensure(progress)
             baking.bake(reference, base=base, components=components, artifacts=found, wheels=wheels, progress=progress)
+            _prune(reference)
     return reference
 
 
@@ -94,11 +95,16 @@ def base_key() -> str:
 
 
 def _make_base(reference: str, progress: Progress) -> None:
-    """Debian's own packages into an image; the tar is whole before the engine sees it."""
-    if inspect("image", [reference]):
-        return
-    engine.ensure_tools(progress)
+    """Debian's own packages into an image, once for all machine images that start from it."""
     folder = paths.cache_dir() / "image"
+    with file_lock.exclusive(folder / f"{reference.replace(':', '-')}.lock"):
+        if not inspect("image", [reference]):
+            _import_base(reference, folder, progress)
+
+
+def _import_base(reference: str, folder: Path, progress: Progress) -> None:
+    """The tar is whole before the engine sees it."""
+    engine.ensure_tools(progress)
     sources, archive = folder / "debian.sources", folder / f"{reference.replace(':', '-')}.tar"
     sources.write_text(apt_sources.text(), encoding="utf-8")
     archive.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bootstrap import paths
 from bootstrap.errors import UsageError
 from bootstrap.model import Cluster, Machine
 from bootstrap.process import Progress
@@ -35,6 +36,12 @@ class Driver(Protocol):
     def destroy(self, node: str | None = None) -> tuple[str, ...]:
         """Remove what create() made, or one machine of it, and nothing else; the names of what went."""
         ...
+
+
+def env_option(cluster: Cluster) -> str:
+    """What --env takes for this environment: its name, or its file where that lies elsewhere."""
+    known = cluster.path.parent == paths.PILLAR / "env" / cluster.env
+    return cluster.env if known else str(cluster.path)
 
 
 def get(cluster: Cluster) -> Driver:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bootstrap import ssh_keys
-from bootstrap.drivers import Created, docker_network
+from bootstrap.drivers import Created, docker_network, env_option
 from bootstrap.drivers.docker_cli import ENV_LABEL, NODE_LABEL, attempt, docker, inspect, labelled
 from bootstrap.drivers.docker_machine import Action, Existing, container_name, create_arguments, decide
 from bootstrap.errors import MachinesError, OperatorError
@@ -94,7 +94,7 @@ class DockerDriver:
         action = decide(existing, self.env, wanted, reference)
         name = container_name(self.env, node.name)
         if action is Action.REFUSE:
-            raise _refusal(self.env, node, existing)
+            raise _refusal(self.cluster, node, existing)
         if action is Action.REMAKE:
             _remove(name)
         if action in {Action.MAKE, Action.REMAKE} and not _made(arguments, reference, node):
@@ -103,7 +103,9 @@ class DockerDriver:
             docker("unpause", name, where=node.name)
         if action is not Action.KEEP:
             progress(node.name, action.value)
-        changes = int(action is not Action.KEEP) + self._authorize(name, key)
+        authorized = self._authorize(name, key)
+        ran = action in {Action.KEEP, Action.START}  # for a new machine the key is a part of making it
+        changes = int(action is not Action.KEEP) + int(ran and authorized)
         if action is not Action.KEEP:
             docker("start", name, where=node.name)
         started = time.monotonic()
@@ -112,13 +114,13 @@ class DockerDriver:
             progress(node.name, f"answers on SSH after {time.monotonic() - started:.1f} s")
         return changes
 
-    def _authorize(self, name: str, key: str) -> int:
-        """Put the environment's public key where sshd looks; works on stopped containers too."""
+    def _authorize(self, name: str, key: str) -> bool:
+        """Put the environment's public key where sshd looks; True when it was not there. Needs no running machine."""
         present = attempt("cp", f"{name}:{_AUTHORIZED_KEYS}", "-")
         if present.ok and f"{key}\n" in present.out:
-            return 0
+            return False
         docker("cp", "-", f"{name}:/root", stdin=_key_archive(key), where=name)
-        return int(present.ok)  # the first key of a new machine is part of making it
+        return True
 
     def _machine(self, node: Node) -> Machine:
         """Host keys are read through the engine, so the first SSH connection is already verified."""
@@ -186,10 +188,10 @@ def _remove(container: str) -> None:
         )
 
 
-def _refusal(env: str, node: Node, existing: Existing | None) -> MachinesError:
-    if existing is None or existing.env != env:
+def _refusal(cluster: Cluster, node: Node, existing: Existing | None) -> MachinesError:
+    if existing is None or existing.env != cluster.env:
         return MachinesError(
-            f"a container named {container_name(env, node.name)} exists and is not ours",
+            f"a container named {container_name(cluster.env, node.name)} exists and is not ours",
             where=node.name,
             cause="it lacks the label of this environment, so it is never touched",
             next_step="rename or remove it, or choose another name for the environment",
@@ -198,7 +200,7 @@ def _refusal(env: str, node: Node, existing: Existing | None) -> MachinesError:
         "the machine exists with other container arguments than the topology asks for",
         where=node.name,
         cause="address, roles or driver settings were changed after it was made; a container cannot take them later",
-        next_step=f"`bootstrap destroy --env {env} --node {node.name}` (its data goes), then run this again",
+        next_step=f"`bootstrap destroy --env {env_option(cluster)} --node {node.name}` (its data goes), then this again",
     )
 
 

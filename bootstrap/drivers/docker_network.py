@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from bootstrap.drivers import env_option
 from bootstrap.drivers.docker_cli import ENV_LABEL, attempt, docker, inspect, labelled
 from bootstrap.drivers.docker_machine import network_name
 from bootstrap.errors import MachinesError
@@ -77,7 +78,7 @@ def _check_own(cluster: Cluster, network: Network) -> None:
             f" the topology says {cluster.network}",
             where=str(cluster.path),
             cause="`network` was changed after the environment was made",
-            next_step=f"put the old value back, or `bootstrap destroy --env {cluster.env}` and start anew",
+            next_step=f"put the old value back, or `bootstrap destroy --env {env_option(cluster)}` and start anew",
         )
 
 

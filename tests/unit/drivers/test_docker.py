@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap import drivers, paths
 from bootstrap.drivers import docker, docker_network
 from bootstrap.drivers.docker_machine import Action, Existing, create_arguments, decide, fingerprint
 from bootstrap.drivers.docker_network import Network
@@ -122,9 +123,13 @@ def test_facts_of_a_container():
 
 
 def test_a_refused_machine_says_what_to_do():
-    error = docker._refusal("test", AGENT, replace(RUNNING, arguments="other"))
-    assert "bootstrap destroy --env test --node agent-1" in error.next_step
-    assert "not ours" in docker._refusal("test", AGENT, replace(RUNNING, env="")).what
+    error = docker._refusal(CLUSTER, AGENT, replace(RUNNING, arguments="other"))
+    assert "bootstrap destroy --env pillar/env/test/cluster.yaml --node agent-1" in error.next_step
+    assert "not ours" in docker._refusal(CLUSTER, AGENT, replace(RUNNING, env="")).what
+
+
+def test_an_environment_of_the_checkout_goes_by_its_name():
+    assert drivers.env_option(replace(CLUSTER, path=paths.PILLAR / "env/test/cluster.yaml")) == "test"
 
 
 OWN = Network("utopia-test", "test", (IPv4Network("172.30.9.0/24"),))
