@@ -197,6 +197,7 @@ class SaltApi:
         if not nodes:
             return []
         deadline = time.monotonic() + timeout
+        self.login()  # tells at once when there is no API, where the stream would only go on trying
         self._mailbox.start(min(5.0, timeout))
         jid, reached = self._submit(nodes, function, args, kwargs)
         if not jid:

@@ -29,6 +29,7 @@ class SaltServer:
         self.logins = 0
         self.listeners: list[queue.Queue[bytes]] = []
         self.number = 0
+        self.lock = threading.Lock()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         lab = self
@@ -45,6 +46,7 @@ class SaltServer:
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 64
 
             def finish_request(self, request: Any, address: Any) -> None:
                 try:
@@ -75,8 +77,9 @@ class SaltServer:
         return self.send(handler, 200, {"return": [self.job(low) if low["client"] == "local_async" else self.run(low)]})
 
     def job(self, low: dict[str, Any]) -> dict[str, Any]:
-        self.number += 1
-        jid = f"2026{self.number:016}"
+        with self.lock:
+            self.number += 1
+            jid = f"2026{self.number:016}"
         known = [node for node in low["tgt"] if self.accepted is None or node in self.accepted]
         for node in known:
             data = self.minions.get(node)
