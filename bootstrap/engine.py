@@ -33,12 +33,7 @@ def ensure(progress: Progress) -> None:
     probe = _probe()
     if probe.ok:
         return
-    if "permission denied" in probe.err.lower():
-        raise EngineError(
-            "the Docker engine runs, but this user may not use it",
-            lines=probe.tail(3),
-            next_step="`sudo adduser $USER docker` and log in again, or run as root",
-        )
+    _refuse_without_permission(probe)
     if os.environ.get("DOCKER_HOST"):
         raise EngineError(
             f"the Docker engine at {os.environ['DOCKER_HOST']} does not answer",
@@ -147,12 +142,24 @@ def _probe() -> Completed:
     return run(["docker", "version", "--format={{.Server.Version}}"], timeout=20)
 
 
+def _refuse_without_permission(probe: Completed) -> None:
+    """The engine is there, but its socket belongs to others: waiting would not help."""
+    if "permission denied" in probe.err.lower():
+        raise EngineError(
+            "the Docker engine runs, but this user may not use it",
+            lines=probe.tail(3),
+            next_step="`sudo adduser $USER docker` and log in again, or run as root",
+        )
+
+
 def _await(log: Callable[[], tuple[str, ...]], *, next_step: str) -> None:
     """Until the engine answers, at most _READY_SECONDS."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if _probe().ok:
+        probe = _probe()
+        if probe.ok:
             return
+        _refuse_without_permission(probe)
         time.sleep(_POLL_SECONDS)
     raise EngineError(
         f"the Docker engine was started, but did not answer within {_READY_SECONDS:g} s",

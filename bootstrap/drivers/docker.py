@@ -200,7 +200,7 @@ def _refusal(cluster: Cluster, node: Node, existing: Existing | None) -> Machine
         "the machine exists with other container arguments than the topology asks for",
         where=node.name,
         cause="address, roles or driver settings were changed after it was made; a container cannot take them later",
-        next_step=f"`bootstrap destroy --env {env_option(cluster)} --node {node.name}` (its data goes), then this again",
+        next_step=f"`bootstrap destroy --env {env_option(cluster)} --node {node.name}` (its data goes), then again",
     )
 
 

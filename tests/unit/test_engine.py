@@ -44,6 +44,13 @@ def test_a_user_outside_the_docker_group(monkeypatch, no_engine):
         engine.ensure(silent)
 
 
+def test_started_by_sudo_but_not_usable_is_said_at_once(monkeypatch):
+    denied = Completed(("docker",), 1, "", "permission denied while trying to connect to the Docker daemon socket")
+    monkeypatch.setattr(engine, "_probe", lambda: denied)
+    with pytest.raises(EngineError, match="may not use it"):
+        engine._await(tuple, next_step="look")
+
+
 def test_somebody_elses_engine_is_not_started_by_us(monkeypatch, no_engine):
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
     with pytest.raises(EngineError, match=r"192\.0\.2\.1"):
