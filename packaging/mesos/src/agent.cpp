@@ -61,7 +61,7 @@ mesos::SecretGenerator* createSecretGenerator(const Program& program) {
   if (key.empty()) {
     return nullptr;
   }
-  auto* generator = new mesos::authentication::executor::JWTSecretGenerator(contentOf(key));
+  auto* generator = new mesos::authentication::executor::JWTSecretGenerator(verbatimContentOf(key));
   return reinterpret_cast<mesos::SecretGenerator*>(generator);
 }
 

@@ -39,7 +39,7 @@ Duration parseDuration(const std::string& text) {
   return Duration{static_cast<int64_t>(number * unit->second)};
 }
 
-std::string contentOf(const std::string& value) {
+std::string verbatimContentOf(const std::string& value) {
   const std::string scheme = "file://";
   std::string path;
   if (value.rfind(scheme, 0) == 0) {
@@ -55,7 +55,11 @@ std::string contentOf(const std::string& value) {
   }
   std::stringstream content;
   content << file.rdbuf();
-  std::string text = content.str();
+  return content.str();
+}
+
+std::string contentOf(const std::string& value) {
+  std::string text = verbatimContentOf(value);
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
   return text;
 }

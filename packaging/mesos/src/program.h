@@ -24,6 +24,9 @@ Duration parseDuration(const std::string& text);
 // The content of the file if `value` is `file:///path` or `/path`, otherwise `value` itself.
 std::string contentOf(const std::string& value);
 
+// The same to the last byte: the library reads keys so, and both must come to one key.
+std::string verbatimContentOf(const std::string& value);
+
 // The directory in which the running program lies.
 std::string programDirectory();
 
