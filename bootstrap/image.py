@@ -75,7 +75,9 @@ def key(
 def input_files(components: Iterable[str], checkout: Path = paths.CHECKOUT) -> list[Path]:
     """The files of the checkout that a bake reads, sorted."""
     files = {path for path in (checkout / "packaging" / "image").glob("*") if path.is_file()}
-    files |= {checkout / "packaging" / "salt" / name for name in ("requirements.lock", "install.sh")}
+    files |= {
+        checkout / "packaging" / "salt" / name for name in ("requirements.lock", "build-constraints.txt", "install.sh")
+    }
     for component in components:
         folder = checkout / "salt" / component
         files |= {folder / name for name in ("install.sls", "defaults.yaml", "map.jinja")}

@@ -7,6 +7,7 @@ A wheelhouse is a folder of wheels with `STAMP` (what it was made of) and `SHA25
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from bootstrap.errors import ArtifactError
 from bootstrap.process import Progress, run, stream
 
 LOCK = paths.CHECKOUT / "packaging" / "salt" / "requirements.lock"
+BUILD_CONSTRAINTS = paths.CHECKOUT / "packaging" / "salt" / "build-constraints.txt"
 INSTALLER = paths.CHECKOUT / "packaging" / "salt" / "install.sh"
 _FETCH_SECONDS = 900.0
 _INSTALL_SECONDS = 300.0
@@ -27,7 +29,7 @@ _INSTALL_SECONDS = 300.0
 def key(lock: Path = LOCK) -> str:
     """Changes with the lock file and with the Python the wheels are for."""
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    return hashlib.sha256(python.encode() + lock.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(python.encode() + lock.read_bytes() + BUILD_CONSTRAINTS.read_bytes()).hexdigest()[:16]
 
 
 def ensure(progress: Progress, lock: Path = LOCK) -> Path:
@@ -81,7 +83,8 @@ def _fetch(lock: Path, folder: Path) -> None:
     """pip with the operator's own configuration (index, mirrors, proxies); every hash is checked."""
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--require-hashes", "--disable-pip-version-check"]
     command += ["--requirement", str(lock), "--wheel-dir", str(folder)]
-    done = stream(command, lambda _line: None, timeout=_FETCH_SECONDS)
+    environment = {**os.environ, "PIP_BUILD_CONSTRAINT": str(BUILD_CONSTRAINTS)}
+    done = stream(command, lambda _line: None, timeout=_FETCH_SECONDS, env=environment)
     if not done.ok:
         raise ArtifactError(
             "Salt's wheels could not be fetched",
