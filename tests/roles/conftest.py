@@ -13,14 +13,17 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mesos_smoke
 import node_facts
 import pytest
 import testinfra
 import yaml
+from mesos_smoke import Smoke
 from node_facts import Facts, Leaks
 from testinfra.host import Host
 
@@ -32,6 +35,8 @@ from bootstrap.plan import Plan
 from bootstrap.secrets import Secrets
 
 AT_ONCE = 16  # nodes asked for their facts at the same time
+MASTER_ROLE, AGENT_ROLE = "mesos-master", "mesos-agent"
+SMOKE_SECRET = "mesos-framework"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +50,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def role_of(path: Path) -> str:
     """test_mesos_agent.py -> mesos-agent."""
     return path.stem.removeprefix("test_").replace("_", "-")
+
+
+@dataclass
+class UnderWay:
+    """What was begun at the start of the session."""
+
+    facts: Future[dict[str, Facts | Exception]]
+    hunts: Future[dict[str, Leaks | Exception]] | None = None
+    smoke: Future[Smoke] | None = None
 
 
 class Selection:
@@ -192,37 +206,61 @@ def host(hosts: Callable[[str], Host], node: Node) -> Host:
     return hosts(node.name)
 
 
-@pytest.fixture(scope="session")
-def gathered(
-    selection: Selection, hosts: Callable[[str], Host], component_settings: Callable[[str], dict[str, Any]]
-) -> dict[str, Facts | Exception]:
-    """The facts of every chosen node, all nodes at once."""
-    everyone = [node.name for node in selection.cluster.nodes]
+@pytest.fixture(scope="session", autouse=True)
+def under_way(
+    selection: Selection,
+    hosts: Callable[[str], Host],
+    component_settings: Callable[[str], dict[str, Any]],
+    artifacts: dict[str, Entry],
+) -> Iterator[UnderWay]:
+    """What takes time begins at once and beside the checks: facts and the hunt on all nodes, tasks on all agents."""
+    cluster = selection.cluster
+    everyone = [node.name for node in cluster.nodes]
+    chosen = {node.name for role in cluster.roles for node in selection.nodes(role)}
     base = component_settings("base")
     command = node_facts.script(everyone, [*base["sysctl"], *base["sysctl_host"]])
-    names = {node.name for role in (BASE_ROLE, *selection.cluster.roles) for node in selection.nodes(role)}
-    return _at_once(names, lambda name: node_facts.gather(hosts(name), name, command))
+    with ThreadPoolExecutor(3) as pool:
+        begun = UnderWay(pool.submit(_at_once, chosen, lambda name: node_facts.gather(hosts(name), name, command)))
+        if selection.nodes(BASE_ROLE):
+            begun.hunts = pool.submit(_hunt, cluster, chosen)
+        if selection.nodes(AGENT_ROLE):
+            begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
+        yield begun
 
 
 @pytest.fixture
-def facts(gathered: dict[str, Facts | Exception], node: Node) -> Facts:
-    return _or_raise(gathered[node.name])
+def facts(under_way: UnderWay, node: Node) -> Facts:
+    return _or_raise(under_way.facts.result()[node.name])
 
 
-@pytest.fixture(scope="session")
-def hunted(selection: Selection, secrets: Secrets) -> dict[str, Leaks | Exception]:
-    """Where any of the environment's secrets lies on any chosen node."""
-    config = ssh_config.path_of(selection.cluster.env)
+@pytest.fixture
+def leaks(under_way: UnderWay, node: Node) -> Leaks:
+    """Where any of the environment's secrets lies on the node."""
+    assert under_way.hunts
+    return _or_raise(under_way.hunts.result()[node.name])
+
+
+@pytest.fixture
+def smoke(under_way: UnderWay) -> Smoke:
+    """How the tasks on the chosen agents ended."""
+    assert under_way.smoke
+    return under_way.smoke.result()
+
+
+def _hunt(cluster: Cluster, names: set[str]) -> dict[str, Leaks | Exception]:
+    config, secrets = ssh_config.path_of(cluster.env), Secrets(cluster.env)
     values = [secrets.value(name) for name in secrets.names()]
-    return _at_once(
-        {node.name for node in selection.nodes(BASE_ROLE)},
-        lambda name: node_facts.hunt(name, config, values, sudo=_needs_sudo(config)),
-    )
+    assert values, f"environment {cluster.env} has no secrets: it is not made"
+    return _at_once(names, lambda name: node_facts.hunt(name, config, values, sudo=_needs_sudo(config)))
 
 
-@pytest.fixture
-def leaks(hunted: dict[str, Leaks | Exception], node: Node) -> Leaks:
-    return _or_raise(hunted[node.name])
+def _smoke(selection: Selection, image: str) -> Smoke:
+    cluster, secrets = selection.cluster, Secrets(selection.cluster.env)
+    assert SMOKE_SECRET in secrets.names(), f"environment {cluster.env} has no secret {SMOKE_SECRET}: it is not made"
+    port = next(port.number for port in cluster.roles[MASTER_ROLE].ports if port.name == "http")
+    masters = ",".join(f"{node.address}:{port}" for node in cluster.with_role(MASTER_ROLE))
+    nodes = [node.name for node in selection.nodes(AGENT_ROLE)]
+    return mesos_smoke.run(masters, secrets.value(SMOKE_SECRET), nodes, image)
 
 
 def _at_once(names: set[str], work: Callable[[str], Any]) -> dict[str, Any]:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from mesos_framework import MesosFramework
+from mesos_smoke import Smoke
 from node_facts import Facts, closed, not_running
 
 from bootstrap.catalogue import Entry
 from bootstrap.health import mesos
 from bootstrap.health.net import Login, get
 from bootstrap.model import Cluster, Node
-from bootstrap.secrets import Secrets
 
 ROLE = "mesos-agent"
 SECONDS = 5.0
-SMOKE_SECONDS = 60  # for all tasks together
-# The sandbox of the task is mounted, and is a folder of its own.
-IN_CONTAINER = 'echo proof > "$MESOS_SANDBOX/proof" && test -s "$MESOS_SANDBOX/proof"'
 
 
 @pytest.fixture(scope="module")
@@ -44,41 +38,6 @@ def registered(cluster: Cluster, master_port: int, operator: Login) -> dict[str,
     assert len(leaders) == 1, "no leading master could be asked"
     agents = (leaders[0].agents or {})["slaves"]
     return {agent["pid"].rpartition("@")[2].rpartition(":")[0]: agent for agent in agents if agent["active"]}
-
-
-@dataclass(frozen=True)
-class Smoke:
-    """How the tasks of this check ended: (node, kind) -> "" or why not well."""
-
-    ends: dict[tuple[str, str], str]
-    tasks: frozenset[str]
-
-
-@pytest.fixture(scope="module")
-def smoke(cluster: Cluster, selection: Any, master_port: int, secrets: Secrets, artifacts: dict[str, Entry]) -> Smoke:
-    """A command and a Docker task on every chosen agent, all at once, by a framework that is torn down here."""
-    launched: dict[tuple[str, str], str] = {}
-    ends: dict[tuple[str, str], str] = {}
-    end = time.monotonic() + SMOKE_SECONDS
-    masters = ",".join(f"{node.address}:{master_port}" for node in cluster.with_role("mesos-master"))
-    with MesosFramework(masters, "marathon", secrets.value("mesos-framework")) as framework:
-        launch: dict[str, Callable[[str], str]] = {
-            "command": lambda name: framework.launch_command(name, f'test "$(hostname)" = {name} && pwd'),
-            "docker": lambda name: framework.launch_docker(name, artifacts["task-image"].image or "", IN_CONTAINER),
-        }
-        for key in ((node.name, kind) for kind in launch for node in selection.nodes(ROLE)):
-            try:
-                assert time.monotonic() < end, "not tried: the agents before it took all the time"
-                launched[key] = launch[key[1]](key[0])
-            except AssertionError as error:
-                ends[key] = str(error).splitlines()[0]
-        for key, task in launched.items():
-            try:
-                framework.wait(task, "TASK_FINISHED", max(1.0, end - time.monotonic()))
-                ends[key] = ""
-            except AssertionError as error:
-                ends[key] = f"{str(error).splitlines()[0]}; see its sandbox under /var/lib/mesos/agent/slaves"
-    return Smoke(ends, frozenset(launched.values()))
 
 
 def test_unit(facts: Facts) -> None:
