@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +87,23 @@ class Outcome:
 
 
 def select(plan: Plan, *, only: Sequence[str] = (), start: str = "", skip: Sequence[str] = ()) -> tuple[Phase, ...]:
-    """The phases that `--only`, `--from` and `--skip` leave, in the plan's order."""
+    """The phases that `--only`, `--from` and `--skip` leave, in the plan's order.
+
+    What a phase needs through one that is left out, it still comes after.
+    """
     names = [phase.name for phase in plan.phases]
     for asked in (*only, *skip, *([start] if start else [])):
         if asked not in names:
             raise UsageError(f"there is no phase '{asked}' in this plan", next_step=f"choose from: {', '.join(names)}")
     chosen = set(only or (names[names.index(start) :] if start else names)) - set(skip)
-    return tuple(phase for phase in plan.phases if phase.name in chosen)
+    before: dict[str, set[str]] = {}
+    for phase in plan.phases:  # in the plan's order, so what a phase needs has been seen
+        before[phase.name] = set(phase.needs).union(*(before[need] for need in phase.needs))
+    return tuple(
+        replace(phase, needs=tuple(name for name in names if name in before[phase.name] & chosen))
+        for phase in plan.phases
+        if phase.name in chosen
+    )
 
 
 def execute(plan: Plan, phases: Sequence[Phase], context: Context, journal: Journal) -> Outcome:

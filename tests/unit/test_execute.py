@@ -129,6 +129,11 @@ def test_selection_keeps_the_plans_order(options: dict[str, Any], expected: list
     assert [phase.name for phase in select(DIAMOND, **options)] == expected  # type: ignore[arg-type]
 
 
+def test_a_phase_still_comes_after_what_it_needs_through_one_that_is_left_out() -> None:
+    chosen = select(DIAMOND, only=["machines", "agent"])  # type: ignore[arg-type]
+    assert [(phase.name, phase.needs) for phase in chosen] == [("machines", ()), ("agent", ("machines",))]
+
+
 @pytest.mark.parametrize("options", [{"only": ["nginx"]}, {"start": "nginx"}, {"skip": ["nginx"]}])
 def test_an_unknown_phase_is_refused_with_the_known_ones(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as refused:
