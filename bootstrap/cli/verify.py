@@ -54,8 +54,8 @@ def known(kind: str, asked: Iterable[str], names: Iterable[str], listing: str) -
     for name in asked:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise UsageError(f"there is no {kind} '{name}'", cause=hint, next_step=listing)
+            cause = f"did you mean '{near[0]}'?" if near else ""
+            raise UsageError(f"there is no {kind} '{name}'", cause=cause, next_step=listing)
 
 
 def rows(checks: Sequence[Check]) -> list[tuple[str, int, int, int]]:
