@@ -34,13 +34,18 @@ def build_stubs(library: Path, target: Path, work: Path) -> None:
     """Make the stand-ins for what `library` misses in `target`."""
     found = stubs.wanted(run(["nm", "--dynamic", "--undefined-only", str(library)], work))
     for stub in stubs.libraries(found):
-        stem = stub.file.split(".so")[0]
-        (work / f"{stem}.c").write_text(stub.source)
-        arguments = ["gcc", "-O1", "-w", "-fPIC", "-shared", "-Wl,--build-id=none", f"-Wl,-soname,{stub.file}"]
-        if stub.versions:
-            (work / f"{stem}.map").write_text(stub.versions)
-            arguments.append(f"-Wl,--version-script={stem}.map")
-        run([*arguments, "-o", str(target / stub.file), f"{stem}.c", "-ldl"], work)
+        compile_stub(stub, target, work)
+
+
+def compile_stub(stub: stubs.Library, target: Path, work: Path) -> None:
+    """One stand-in, from its source to `target`."""
+    stem = stub.file.split(".so")[0]
+    (work / f"{stem}.c").write_text(stub.source)
+    arguments = ["gcc", "-O1", "-w", "-fPIC", "-shared", "-Wl,--build-id=none", f"-Wl,-soname,{stub.file}"]
+    if stub.versions:
+        (work / f"{stem}.map").write_text(stub.versions)
+        arguments.append(f"-Wl,--version-script={stem}.map")
+    run([*arguments, "-o", str(target / stub.file), f"{stem}.c", "-ldl"], work)
 
 
 def build_programs(root: Path, work: Path) -> None:
