@@ -43,15 +43,20 @@ SECTIONS: Mapping[str, str] = {
     "salt-keys": "cd /etc/salt/pki/master && ls -1d minions*/*",
 }
 
+# Where configuration, what Salt keeps, and leftovers lie. Not the tasks' and databases' own data.
+FOLDERS = (
+    "/etc /root /tmp /opt/utopia /srv/utopia/pillar /srv/utopia/salt "
+    "/var/log /var/spool /var/lib/utopia /var/cache/salt"
+)
 # The patterns come on standard input and stay in a shell variable; `printf` is the shell's own, so that
-# no secret is ever an argument. Prints the files below these folders that hold one, with mode and owner.
+# no secret is ever an argument. Prints the files below $FOLDERS that hold one, with mode and owner, then how
+# many of the newest lines of the journal do, and of the arguments and environments of processes.
 _HUNT = r"""
 patterns=$(cat)
 feed() { printf '%s\n' "$patterns"; }
-feed | grep -rlF -f - /etc /srv /opt/utopia /usr/local /root /home /tmp \
-    /var/log /var/spool /var/lib/utopia /var/cache/salt 2>/dev/null \
+feed | grep -rlF --exclude-dir=journal -f - $FOLDERS 2>/dev/null \
     | while read -r file; do stat -c 'file %a %U %n' "$file"; done
-feed | (exec 3<&0; journalctl --no-pager -q -o cat -b | grep -cF -f /dev/fd/3 | sed 's/^/journal /')
+feed | (exec 3<&0; journalctl --no-pager -q -o cat -b -n 50000 | grep -cF -f /dev/fd/3 | sed 's/^/journal /')
 feed | (exec 3<&0; ps -eo args -ww | grep -cF -f /dev/fd/3 | sed 's/^/argv /')
 feed | (exec 3<&0; cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -caF -f /dev/fd/3 \
     | sed 's/^/environment /')
@@ -160,7 +165,15 @@ def gather(host: Any, node: str, command: str) -> Facts:
 
 def hunt(node: str, ssh_config: Path, secrets: Iterable[str], *, sudo: bool) -> Leaks:
     """Where these secrets lie on `node`. They go over standard input, past Testinfra, which has none."""
-    command = ["ssh", "-F", str(ssh_config), node, *(["sudo", "-n"] if sudo else []), f"sh -c {shlex.quote(_HUNT)}"]
+    hunt_script = f"FOLDERS='{FOLDERS}'\n{_HUNT}"
+    command = [
+        "ssh",
+        "-F",
+        str(ssh_config),
+        node,
+        *(["sudo", "-n"] if sudo else []),
+        f"sh -c {shlex.quote(hunt_script)}",
+    ]
     result = subprocess.run(command, input="\n".join(secrets), capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, f"{node}: the hunt for secrets failed: {result.stderr.strip()[-300:]}"
     rows = [line.split(" ", 3) for line in result.stdout.splitlines()]

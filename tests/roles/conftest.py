@@ -263,6 +263,12 @@ def _smoke(selection: Selection, image: str) -> Smoke:
     return mesos_smoke.run(masters, secrets.value(SMOKE_SECRET), nodes, image)
 
 
+@pytest.fixture(scope="session")
+def at_once() -> Callable[[set[str], Callable[[str], Any]], dict[str, Any]]:
+    """`work(name)` for many nodes at a time; an exception is that node's result."""
+    return _at_once
+
+
 def _at_once(names: set[str], work: Callable[[str], Any]) -> dict[str, Any]:
     def attempt(name: str) -> Any:
         try:

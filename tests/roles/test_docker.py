@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from node_facts import Facts, missing, not_running
 from testinfra.host import Host
 
@@ -53,10 +54,19 @@ def test_image(facts: Facts, artifacts: dict[str, Entry]) -> None:
     assert image in facts.lines("images"), f"{image} is not loaded"
 
 
-def test_container(host: Host, node: Node, artifacts: dict[str, Entry]) -> None:
-    """A container starts within limits, ends, and leaves nothing behind"""
-    image = artifacts["task-image"].image
-    limits = "--memory 32m --cpus 0.5 --log-opt max-size=1m"
-    result = host.run(f"docker run --rm --network none {limits} --entrypoint /bin/sh {image} -c 'echo hello'")
+@pytest.fixture(scope="module")
+def containers(
+    selection: Any, hosts: Callable[[str], Host], at_once: Callable[..., dict[str, Any]], artifacts: dict[str, Entry]
+) -> dict[str, Any]:
+    """A container run on every chosen node, many nodes at a time."""
+    limits = "--network none --memory 32m --cpus 0.5 --log-opt max-size=1m"
+    command = f"docker run --rm {limits} --entrypoint /bin/sh {artifacts['task-image'].image} -c 'echo hello'"
+    return at_once({node.name for node in selection.nodes("docker")}, lambda name: hosts(name).run(command))
+
+
+def test_container(node: Node, containers: dict[str, Any]) -> None:
+    """A container starts within limits, does its work and ends"""
+    result = containers[node.name]
+    assert not isinstance(result, Exception), f"the node did not answer: {result}"
     assert result.rc == 0, f"docker run ended with {result.rc}: {result.stderr.strip()[-300:]}"
     assert result.stdout.strip() == "hello"
