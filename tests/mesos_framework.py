@@ -34,11 +34,10 @@ class MesosFramework:
         self._masters = master.split(",")
         self.master = self._masters[0]
         self.updates: list[Json] = []
-        self._authorization = base64.b64encode(f"{principal}:{secret}".encode()).decode() if principal else ""
+        login = base64.b64encode(f"{principal}:{secret}".encode()).decode()
+        self._authorization = {"Authorization": f"Basic {login}"} if principal else {}
         self._info: Json = {"user": user, "name": "utopia-test", "roles": ["*"], "checkpoint": True}
-        self._info |= (
-            {"failover_timeout": 3600.0, "principal": principal} if principal else {"failover_timeout": 3600.0}
-        )
+        self._info |= {"failover_timeout": 3600.0} | ({"principal": principal} if principal else {})
         self._info["capabilities"] = [{"type": "MULTI_ROLE"}, {"type": "TASK_KILLING_STATE"}]
         self._offers: dict[str, Json] = {}
         self._wants_offers = False
@@ -126,27 +125,27 @@ class MesosFramework:
         with self._changed:
             offer = found()
             assert offer is not None, "the offer was rescinded"
-            self._offers.pop(offer["id"]["value"])
-            others, self._offers, self._wants_offers = list(self._offers.values()), {}, False
+            others = [other["id"] for other in self._offers.values() if other is not offer]
+            self._offers, self._wants_offers = {}, False
         self._call({"type": "SUPPRESS"})  # what is not used stays with the other frameworks
-        if others:
-            self._call({"type": "DECLINE", "decline": {"offer_ids": [other["id"] for other in others]}})
+        self._decline(others)
         return offer
+
+    def _decline(self, offers: list[Json]) -> None:
+        if offers:
+            self._try({"type": "DECLINE", "decline": {"offer_ids": offers}})
 
     def _wait_for(self, condition: Callable[[], Any], timeout: float, message: Callable[[], str]) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, timeout), f"after {timeout:g} s: {message()}"
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Mesos-Stream-Id": self._stream}
-        headers["Authorization"] = f"Basic {self._authorization}" if self._authorization else ""
-        return {name: value for name, value in headers.items() if value}
-
     def _post(self, message: Json, timeout: float) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """POST to the master; at a standby, to the leader it names."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._authorization}
+        headers |= {"Mesos-Stream-Id": self._stream} if self._stream else {}
         for _ in range(3):
             connection = http.client.HTTPConnection(self.master, timeout=timeout)
-            connection.request("POST", "/api/v1/scheduler", json.dumps(message), self._headers())
+            connection.request("POST", "/api/v1/scheduler", json.dumps(message), headers)
             response = connection.getresponse()
             if response.status != 307:
                 return connection, response
@@ -205,7 +204,7 @@ class MesosFramework:
             if event["type"] == "SUBSCRIBED":
                 self._info["id"] = event["subscribed"]["framework_id"]
                 self._stream = stream
-            elif event["type"] == "OFFERS":
+            elif event["type"] == "OFFERS" and self._wants_offers:
                 self._offers |= {offer["id"]["value"]: offer for offer in event["offers"]["offers"]}
             elif event["type"] == "RESCIND":
                 self._offers.pop(event["rescind"]["offer_id"]["value"], None)
@@ -214,7 +213,9 @@ class MesosFramework:
             elif event["type"] == "ERROR":
                 self._error = event["error"]["message"]
             self._changed.notify_all()
-        if event["type"] == "UPDATE" and "uuid" in event["update"]["status"]:
+        if event["type"] == "OFFERS" and not self._wants_offers:
+            self._decline([offer["id"] for offer in event["offers"]["offers"]])
+        elif event["type"] == "UPDATE" and "uuid" in event["update"]["status"]:
             status = event["update"]["status"]
             identity = {key: status[key] for key in ("agent_id", "task_id", "uuid")}
             self._try({"type": "ACKNOWLEDGE", "acknowledge": identity})  # if it fails, the update comes again

@@ -148,7 +148,7 @@ def prerequisites() -> None:
 
 @pytest.fixture(scope="session")
 def store(prerequisites: None) -> dict[str, artifacts.Artifact]:
-    return artifacts.ensure(["mesos", "task-image"], _quiet)
+    return artifacts.ensure(["mesos-binary", "mesos", "task-image"], _quiet)
 
 
 @pytest.fixture(scope="session")
