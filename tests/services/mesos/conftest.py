@@ -369,7 +369,8 @@ def _agent(
         "MESOS_AUTHENTICATE_HTTP_READONLY": "true",
         "MESOS_AUTHENTICATE_HTTP_READWRITE": "true",
         "MESOS_AUTHENTICATE_HTTP_EXECUTORS": "true",
-        "MESOS_JWT_SECRET_KEY": _file(work / "executor-key", secrets.token_hex(32)),
+        # With a newline, as Salt writes it: the library verifies with every byte of the file.
+        "MESOS_JWT_SECRET_KEY": _file(work / "executor-key", secrets.token_hex(32) + "\n"),
         "MESOS_FETCHER_CACHE_DIR": str(work / "fetcher-cache"),
         "MESOS_ZK_SESSION_TIMEOUT": "6secs",
     }
