@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import engine, paths
-from bootstrap.errors import ArtifactError
+from bootstrap.errors import ArtifactError, DiskFullError
 from bootstrap.process import Progress, run
 
 _BUILD_SECONDS = 1800.0
@@ -51,6 +51,13 @@ def build(name: str, sources: Mapping[str, Path], folder: Path, progress: Progre
     words = [f"--source={path}" for path in sources.values()]
     done = run([sys.executable, str(builder.script), *words, f"--output={folder}"], timeout=_BUILD_SECONDS)
     made = sorted(path for path in folder.iterdir() if path.is_file())
+    if not done.ok and "No space left on device" in done.err:
+        raise DiskFullError(
+            f"no space left while building {name}",
+            where=str(folder),
+            cause="the file system of the cache folder is full",
+            next_step="make room, or move the cache with UTOPIA_CACHE_DIR, then run the same command again",
+        )
     if not done.ok or len(made) != 1:
         raise ArtifactError(
             f"{name} could not be built",

@@ -7,6 +7,7 @@ the role table. `mode` is "leader", "follower", "standalone" or "" for services 
 import base64
 import http.client
 import json
+import re
 import socket
 import ssl
 import urllib.parse
@@ -27,6 +28,20 @@ def probe(name):
         return PROBES[name]()
     except (OSError, http.client.HTTPException, NotReadyError) as error:
         return _answer(False, str(error) or type(error).__name__)
+
+
+def squatter(name, unit=None):
+    """Who else holds the port of the service behind probe `name`: "python3 (process 812)"; "" for nobody."""
+    port = PORTS.get(name)
+    listening = __salt__["cmd.run_stdout"](["ss", "-Hltnp", f"sport = :{port}"], python_shell=False) if port else ""
+    for program, process in re.findall(r'\("([^"]+)",pid=(\d+)', listening):
+        try:
+            groups = Path(f"/proc/{process}/cgroup").read_text(encoding="utf-8")
+        except OSError:
+            continue  # it has ended since
+        if f"/{unit or name}.service" not in groups:
+            return f"{program} (process {process})"
+    return ""
 
 
 class NotReadyError(Exception):
@@ -139,6 +154,7 @@ def _answer(ready, detail, mode=""):
     return {"ready": ready, "mode": mode, "detail": detail}
 
 
+PORTS = {"zookeeper": ZOOKEEPER_PORT, "mesos-master": MASTER_PORT, "mesos-agent": AGENT_PORT}
 PROBES = {
     "zookeeper": _zookeeper,
     "mesos-master": _mesos_master,

@@ -10,6 +10,7 @@ def wait(name, timeout=60, unit=None):
     """Ask `readiness.probe` for `name` until it says ready; fail after `timeout` seconds.
 
     The failure carries the probe's last finding and the last lines of the journal of `unit` (default: `name`).
+    A foreign process on the service's port fails at once: waiting would not help.
     """
     deadline = time.monotonic() + timeout
     pause = FIRST_PAUSE
@@ -17,6 +18,9 @@ def wait(name, timeout=60, unit=None):
     if __opts__["test"]:
         return _result(name, True if answer["ready"] else None, answer["detail"])
     while not answer["ready"]:
+        squatter = __salt__["readiness.squatter"](name, unit)
+        if squatter:
+            return _result(name, False, f"the port of {name} is held by {squatter}: stop that, or move it elsewhere")
         if time.monotonic() + pause > deadline:
             return _result(name, False, _failure(name, timeout, answer["detail"], unit or name))
         time.sleep(pause)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from lab import Run, bootstrap, container, on_node, start, wait_for
 
 from bootstrap import paths
@@ -22,9 +23,9 @@ pytestmark = pytest.mark.e2e
 STRAY = """
 driver: {name: ssh, user: root}
 domain: stray.utopia
-network: 127.0.0.0/8
+network: 172.30.10.0/24
 nodes:
-  admin-1: {address: 127.0.0.99, roles: [admin]}
+  admin-1: {address: 172.30.10.99, roles: [admin]}
 settings: {}
 """
 
@@ -39,17 +40,17 @@ def refused(run: Run, status: ExitStatus, *words: str) -> None:
         assert word in said, f"'{word}' is missing in:\n{run.err[-3000:]}"
 
 
-def test_a_host_that_does_not_answer(tmp_path: Path) -> None:
+def test_a_host_that_does_not_answer(local: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "stray"
     folder.mkdir()
     (folder / "cluster.yaml").write_text(STRAY)
     state = {"UTOPIA_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "known_hosts").write_text(
-        "127.0.0.99 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+        "172.30.10.99 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
     )
     run = bootstrap("cluster", "--env", str(folder / "cluster.yaml"), "--only", "salt", env=state)
-    refused(run, ExitStatus.UNREACHABLE, "admin-1", "127.0.0.99")
+    refused(run, ExitStatus.UNREACHABLE, "admin-1", "172.30.10.99")
 
 
 @pytest.fixture
@@ -118,10 +119,11 @@ def test_no_room_in_the_store(tiny_cache: Path) -> None:
 def test_a_file_in_the_store_that_was_changed(local: Cluster, tmp_path: Path) -> None:
     store = tmp_path / "store"
     subprocess.run(["cp", "-a", paths.cache_dir() / "store", store], check=True)
-    found = max((path for path in store.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    known = yaml.safe_load((paths.PILLAR / "artifacts.yaml").read_text())["artifacts"]["mesos-binary"]["sha256"]
+    found = next(store.rglob(known))
     os.truncate(found, found.stat().st_size - 1)
     run = bootstrap("artifacts", "verify", env={"UTOPIA_CACHE_DIR": str(tmp_path)})
-    refused(run, ExitStatus.ARTIFACT, found.name)
+    refused(run, ExitStatus.ARTIFACT, "mesos-binary")
 
 
 def test_a_source_that_is_gone(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_a_source_that_is_gone(tmp_path: Path) -> None:
 
 def test_a_machine_that_is_killed_during_a_run(restored: Cluster, variant: Callable[..., str]) -> None:
     def change(topology: dict[str, Any]) -> None:
-        topology["settings"] = {"base": {"journald_max_use": "150M"}}
+        topology["settings"] = {"base": {"journal_max_use": "150M"}}
 
     seen = len(list(read(paths.state_dir("local"))))
     process = start("cluster", "--env", variant("local", change), "--json", "--skip", "verify")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -16,13 +18,19 @@ def answers(*ready):
     return probe
 
 
+def nobody(name, unit):
+    return ""
+
+
 def test_a_ready_service_is_not_waited_for(load):
     state = load("_states/readiness", salt={"readiness.probe": answers(True)})
     assert state.wait("zookeeper") == {"name": "zookeeper", "result": True, "comment": "in sync", "changes": {}}
 
 
 def test_it_asks_until_the_service_is_ready(load):
-    state = load("_states/readiness", salt={"readiness.probe": answers(False, False, True)})
+    state = load(
+        "_states/readiness", salt={"readiness.probe": answers(False, False, True), "readiness.squatter": nobody}
+    )
     state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
     result = state.wait("zookeeper", timeout=5)
     assert (result["result"], result["changes"]) == (True, {})
@@ -35,7 +43,8 @@ def test_the_bound_ends_the_wait_with_the_journal(load):
         asked.append(command)
         return "java: no space left on device"
 
-    state = load("_states/readiness", salt={"readiness.probe": answers(False), "cmd.run_stdout": journal})
+    salt = {"readiness.probe": answers(False), "readiness.squatter": nobody, "cmd.run_stdout": journal}
+    state = load("_states/readiness", salt=salt)
     state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
     result = state.wait("zookeeper", timeout=0.01, unit="zookeeper-server")
     assert result["result"] is False
@@ -48,3 +57,20 @@ def test_the_bound_ends_the_wait_with_the_journal(load):
 def test_a_dry_run_does_not_wait(load, ready, result):
     state = load("_states/readiness", salt={"readiness.probe": answers(ready)}, test=True)
     assert state.wait("zookeeper")["result"] is result
+
+
+def test_a_foreign_process_on_the_port_ends_the_wait_at_once(load):
+    salt = {"readiness.probe": answers(False), "readiness.squatter": lambda name, unit: "python3 (process 812)"}
+    result = load("_states/readiness", salt=salt).wait("zookeeper", timeout=3600)
+    assert result["result"] is False
+    assert "held by python3 (process 812)" in result["comment"]
+
+
+@pytest.mark.parametrize(("unit", "holder"), [("zookeeper", ""), ("mesos-agent", "python3 (process {pid})")])
+def test_a_squatter_is_a_listener_outside_the_units_group(load, monkeypatch, unit, holder):
+    pid = os.getpid()
+    listening = f'LISTEN 0 5 10.0.0.1:2181 0.0.0.0:* users:(("python3",pid={pid},fd=3))'
+    module = load("_modules/readiness", salt={"cmd.run_stdout": lambda command, python_shell: listening})
+    group = "11:memory:/docker/abc/system.slice/zookeeper.service\n"
+    monkeypatch.setattr(module.Path, "read_text", lambda path, encoding: group)
+    assert module.squatter("zookeeper", unit) == holder.format(pid=pid)
