@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bootstrap.errors import ExitStatus
+from bootstrap.errors import ArtifactError, ExitStatus
 from bootstrap.report import Report
 
 if TYPE_CHECKING:
@@ -41,9 +41,17 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     report.table(
         [column.replace("_", " ") for column in columns], [[row[key] or "-" for key in columns] for row in rows]
     )
-    if report.as_json:
-        report.json({"artifacts": rows})
-    return ExitStatus.ARTIFACT if any(row["state"] == "damaged" for row in rows) else ExitStatus.OK
+    damaged = [row["name"] for row in rows if row["state"] == "damaged"]
+    if not damaged:
+        if report.as_json:
+            report.json({"artifacts": rows})
+        return ExitStatus.OK
+    raise ArtifactError(
+        f"damaged in the store: {', '.join(damaged)}",
+        where=str(store.folder),
+        cause="a file is not what its checksum says: a bad disk, or somebody changed it",
+        next_step=f"bootstrap artifacts fetch {' '.join(damaged)}",
+    )
 
 
 def _needed(env: str) -> list[str]:

@@ -31,7 +31,7 @@ def probe(name):
 
 
 def squatter(name, unit=None):
-    """Who else holds the port of the service behind probe `name`: "python3 (process 812)"; "" for nobody."""
+    """Who else holds the port of the service behind probe `name`: "port 2181 is held by python3 (process 812)"; "" for nobody."""
     port = PORTS.get(name)
     listening = __salt__["cmd.run_stdout"](["ss", "-Hltnp", f"sport = :{port}"], python_shell=False) if port else ""
     for program, process in re.findall(r'\("([^"]+)",pid=(\d+)', listening):
@@ -40,7 +40,7 @@ def squatter(name, unit=None):
         except OSError:
             continue  # it has ended since
         if f"/{unit or name}.service" not in groups:
-            return f"{program} (process {process})"
+            return f"port {port} is held by {program} (process {process})"
     return ""
 
 

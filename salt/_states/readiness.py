@@ -20,7 +20,7 @@ def wait(name, timeout=60, unit=None):
     while not answer["ready"]:
         squatter = __salt__["readiness.squatter"](name, unit)
         if squatter:
-            return _result(name, False, f"the port of {name} is held by {squatter}: stop that, or move it elsewhere")
+            return _result(name, False, f"{squatter}, not {name}: stop that, or move it elsewhere")
         if time.monotonic() + pause > deadline:
             return _result(name, False, _failure(name, timeout, answer["detail"], unit or name))
         time.sleep(pause)

@@ -60,13 +60,18 @@ def test_a_dry_run_does_not_wait(load, ready, result):
 
 
 def test_a_foreign_process_on_the_port_ends_the_wait_at_once(load):
-    salt = {"readiness.probe": answers(False), "readiness.squatter": lambda name, unit: "python3 (process 812)"}
+    salt = {
+        "readiness.probe": answers(False),
+        "readiness.squatter": lambda name, unit: "port 2181 is held by python3 (process 812)",
+    }
     result = load("_states/readiness", salt=salt).wait("zookeeper", timeout=3600)
     assert result["result"] is False
     assert "held by python3 (process 812)" in result["comment"]
 
 
-@pytest.mark.parametrize(("unit", "holder"), [("zookeeper", ""), ("mesos-agent", "python3 (process {pid})")])
+@pytest.mark.parametrize(
+    ("unit", "holder"), [("zookeeper", ""), ("mesos-agent", "port 2181 is held by python3 (process {pid})")]
+)
 def test_a_squatter_is_a_listener_outside_the_units_group(load, monkeypatch, unit, holder):
     pid = os.getpid()
     listening = f'LISTEN 0 5 10.0.0.1:2181 0.0.0.0:* users:(("python3",pid={pid},fd=3))'
