@@ -31,7 +31,7 @@ def probe(name):
 
 
 def squatter(name, unit=None):
-    """Who else holds the port of the service behind probe `name`: "port 2181 is held by python3 (process 812)"; "" for nobody."""
+    """Who else has the port of the service behind probe `name`, in words; "" for nobody."""
     port = PORTS.get(name)
     listening = __salt__["cmd.run_stdout"](["ss", "-Hltnp", f"sport = :{port}"], python_shell=False) if port else ""
     for program, process in re.findall(r'\("([^"]+)",pid=(\d+)', listening):
