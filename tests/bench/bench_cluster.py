@@ -92,7 +92,7 @@ def runs(path: str, folder: Path) -> list[Cost]:
     bootstrap("destroy", "--env", path, "--state").expect()
     cold = measured("cold run", lambda: bootstrap("cluster", "--env", path, "--json").expect().document)
     again = measured("second run", lambda: bootstrap("cluster", "--env", path, "--json").expect().document)
-    changed = topology(folder, {"zookeeper": {"sync_limit": 6}})
+    changed = topology(folder, {"zookeeper": {"config": {"syncLimit": 6}}})
     rolled = measured("one setting rolled", lambda: bootstrap("cluster", "--env", changed, "--json").expect().document)
     return [cold, again, rolled]
 
