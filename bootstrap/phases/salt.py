@@ -24,6 +24,7 @@ from bootstrap.salt_files import Files
 _API_SECONDS = 60.0  # from the master's start to its API answering
 _MINION_SECONDS = 60.0  # from a minion's start to its answer; more for many, see _bound
 _ASK_SECONDS = 3.0
+_FIRST_ASK_SECONDS = 0.8
 _AGAIN_SECONDS = 0.2  # between two looks at something that is starting
 _JOURNAL_LINES = 12
 _RELOAD_NGINX = "if systemctl is-active -q nginx; then systemctl reload nginx; fi\n"
@@ -118,10 +119,10 @@ class _Bootstrap:
         }
         return salt_files.pillar(cluster, nodes)
 
-    def _ask(self, nodes: Sequence[str]) -> dict[str, Any]:
+    def _ask(self, nodes: Sequence[str], seconds: float = _ASK_SECONDS) -> dict[str, Any]:
         """Fingerprints of the nodes that give one; none of them while there is no API."""
         try:
-            return dict(self.context.salt.ask(nodes, "bootstrap.fingerprint", timeout=_ASK_SECONDS).values)
+            return dict(self.context.salt.ask(nodes, "bootstrap.fingerprint", timeout=seconds).values)
         except SaltError:
             return {}  # not up yet, or not ours yet: then every node is visited, and its answer awaited
 
@@ -208,8 +209,10 @@ class _Bootstrap:
         bound = _MINION_SECONDS + len(missing) / 20
         now = time.monotonic()
         deadline, revive = now + bound, now + bound / 2
+        patience = _FIRST_ASK_SECONDS  # a minion that connects just after we asked does not hear the question
         while missing:
-            prints |= self._ask(missing)
+            prints |= self._ask(missing, patience)
+            patience = min(1.5 * patience, 2 * _ASK_SECONDS)
             missing = [node for node in missing if not _right(prints.get(node), wanted, node)]
             if missing and time.monotonic() > deadline:
                 raise self._minions_silent(missing, prints)
