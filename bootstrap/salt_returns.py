@@ -60,8 +60,8 @@ def walk(node: str, data: Mapping[str, Any], seconds: float) -> NodeReturn:
         changes += bool(state.get("changes"))
         if state.get("result") is False:
             failed.append(_failed(key, state))
-        if key.startswith("restart" + _SEPARATOR) and key.endswith(_SEPARATOR + "pending"):
-            pending += [str(state.get("name"))] if state.get("comment") == "pending" else []
+        if _is_pending(key, state):
+            pending.append(str(state.get("name")))
     if not states:
         failed.append(FailedState("state.apply", "", "", "no state was run"))
     elif not failed and data.get("retcode"):
@@ -69,6 +69,24 @@ def walk(node: str, data: Mapping[str, Any], seconds: float) -> NodeReturn:
     # Causes first, what only follows from them after; Salt's order within.
     failed.sort(key=lambda state: state.comment.startswith(_FOLLOWS))
     return NodeReturn(node, changes, tuple(failed), tuple(pending), seconds)
+
+
+def holds(states: object) -> bool:
+    """Whether a dry run (`state.apply test=True`) found every state to hold, and no service to wait for a restart."""
+    if not isinstance(states, Mapping) or not states:
+        return False
+    return all(
+        isinstance(state, Mapping)
+        and state.get("result") is True
+        and not state.get("changes")
+        and not _is_pending(key, state)
+        for key, state in states.items()
+    )
+
+
+def _is_pending(key: str, state: Mapping[str, Any]) -> bool:
+    ours = key.startswith("restart" + _SEPARATOR) and key.endswith(_SEPARATOR + "pending")
+    return ours and state.get("comment") == "pending"
 
 
 def _failed(key: str, state: Mapping[str, Any]) -> FailedState:

@@ -43,6 +43,7 @@ class Context:
         self._hosts: Hosts | None = None
         self._salt: SaltApi | None = None
         self._artifacts: Mapping[str, Artifact] | None = None
+        self._settled: bool | None = False  # None: worth finding out
 
     def teller(self, phase: str) -> Callable[[str, str], None]:
         """`progress(node or "", message)` for one phase: what libraries are handed."""
@@ -111,6 +112,20 @@ class Context:
 
                 self._salt = salt_api.connect(self.cluster, self.secrets, self.authority)
             return self._salt
+
+    def minions_were_right(self) -> None:
+        """Phase salt found every minion as it should be: then the rest may be so as well."""
+        self._settled = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether all roles' states hold on all nodes: then their phases have nothing to do."""
+        with self._lock:
+            if self._settled is None:
+                from bootstrap.settled import settled
+
+                self._settled = settled(self.plan, self.salt)
+            return self._settled
 
     def close(self) -> None:
         """Ends the connections that were opened."""

@@ -21,6 +21,8 @@ NODES_PER_JOB = 200  # more minions than this in one job crowd the master's work
 
 def run(context: Context, phase: Phase) -> PhaseResult:
     """Apply the role; restart what its changes call for. Raises StateFailedError with every node's failure."""
+    if context.settled:
+        return PhaseResult()
     role = context.cluster.roles[phase.role or phase.name]
     returns: dict[str, NodeReturn] = {}
     for start in range(0, len(phase.nodes), NODES_PER_JOB):

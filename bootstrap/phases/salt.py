@@ -74,6 +74,8 @@ class _Bootstrap:
         if wrong or self.restarted:
             prints |= self._await(self.nodes if self.restarted else wrong, wanted)
         self._sync([node for node in self.nodes if prints[node]["modules"] != wanted.modules], wanted)
+        if not any(self.changes.values()):
+            self.context.minions_were_right()
         return PhaseResult(changes=self.changes, notes=tuple(self.notes))
 
     def _wanted(self) -> _Wanted:

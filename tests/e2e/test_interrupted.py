@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from lab import bootstrap, say, start
+from lab import bootstrap, say, start, wait_for
 
 from bootstrap import config, paths, plan
 from bootstrap.errors import ExitStatus
@@ -71,13 +71,11 @@ def _in_phase(events: list[dict[str, Any]], phase: str) -> bool:
 
 
 def test_two_runs_at_once_are_refused(stop_with: signal.Signals) -> None:
+    seen = len(_events())
     first = start("cluster", "--env", "small", "--json")
     try:
-        deadline = time.monotonic() + 60
-        run = bootstrap("cluster", "--env", "small", "--json")
-        while run.status != ExitStatus.BUSY and first.poll() is None and time.monotonic() < deadline:
-            run = bootstrap("cluster", "--env", "small", "--json")
-        assert run.status == ExitStatus.BUSY
+        wait_for("the first run is at work", lambda: _in_phase(_events()[seen:], PHASES[0]), within=60, every=0.01)
+        run = bootstrap("cluster", "--env", "small", "--json").expect(ExitStatus.BUSY)
         assert str(first.pid) in json.dumps(run.document)
     finally:
         first.communicate(timeout=900)

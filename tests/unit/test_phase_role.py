@@ -47,7 +47,10 @@ def returned(
 def run(salt: FakeSalt, at_once: str = "1") -> Any:
     role = Role("zookeeper", "", ("java", "zookeeper"), probe="zookeeper", restart={"zookeeper": at_once})
     context = types.SimpleNamespace(
-        cluster=types.SimpleNamespace(roles={"zookeeper": role}), salt=salt, progress=lambda *_, **__: None
+        cluster=types.SimpleNamespace(roles={"zookeeper": role}),
+        salt=salt,
+        settled=False,
+        progress=lambda *_, **__: None,
     )
     phase = Phase("zookeeper", "role", (), NODES, "zookeeper", role.components)
     return role_phase.run(context, phase)  # type: ignore[arg-type]

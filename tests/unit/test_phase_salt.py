@@ -397,6 +397,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     phase = next(phase for phase in made.phases if phase.name == "salt")
     hosts = FakeHosts()
     context = SimpleNamespace(
+        minions_were_right=lambda: None,
         plan=made,
         cluster=made.cluster,
         hosts=hosts,

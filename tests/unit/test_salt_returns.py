@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.salt_returns import NodeReturn, walk
+from bootstrap.salt_returns import NodeReturn, holds, walk
 
 
 def state(result: bool | None = True, changes: dict[str, Any] | None = None, comment: Any = "", **more: Any) -> dict:
@@ -83,3 +83,28 @@ def test_walk(name: str) -> None:
 def test_a_failed_state_tells_where_it_is() -> None:
     (failed,) = walk("n", job({FILE: state(False, comment="no", __id__="write it")}, 2), 0).failed
     assert str(failed) == "write it (zookeeper.config, file.managed): no"
+
+
+DRY_RUNS: list[tuple[str, Any, bool]] = [
+    ("every state holds", {"file_|-a_|-a_|-managed": {"result": True, "changes": {}}}, True),
+    ("one would change", {"file_|-a_|-a_|-managed": {"result": None, "changes": {}}}, False),
+    ("one tells its change", {"file_|-a_|-a_|-managed": {"result": True, "changes": {"diff": "x"}}}, False),
+    ("one fails", {"file_|-a_|-a_|-managed": {"result": False, "changes": {}}}, False),
+    (
+        "a service waits for its restart",
+        {"restart_|-a_|-zookeeper_|-pending": {"result": True, "changes": {}, "comment": "pending"}},
+        False,
+    ),
+    (
+        "no service waits",
+        {"restart_|-a_|-zookeeper_|-pending": {"result": True, "changes": {}, "comment": "none"}},
+        True,
+    ),
+    ("nothing was run", {}, False),
+    ("it could not be rendered", ["Rendering SLS failed"], False),
+]
+
+
+@pytest.mark.parametrize(("states", "expected"), [case[1:] for case in DRY_RUNS], ids=[case[0] for case in DRY_RUNS])
+def test_a_dry_run_holds_only_when_everything_does(states: Any, expected: bool) -> None:
+    assert holds(states) is expected
