@@ -35,7 +35,8 @@ NETWORK = "172.30.40"
 CGROUPS = Path("/sys/fs/cgroup")
 # What the states write, besides packages: enough to start the services without them.
 WRITTEN = (
-    "etc/hosts etc/zookeeper etc/mesos etc/docker/daemon.json etc/nginx/nginx.conf etc/utopia etc/systemd/system "
+    "--no-recursion var/lib/zookeeper var/lib/zookeeper-log var/lib/mesos var/lib/mesos/master var/lib/mesos/agent "
+    "--recursion etc/zookeeper etc/mesos etc/docker/daemon.json etc/nginx/nginx.conf etc/utopia etc/systemd/system "
     "var/lib/zookeeper/myid srv/utopia/artifacts var/cache/utopia"
 )
 UNITS = {"admin": "nginx", "zookeeper": "zookeeper", "mesos-master": "mesos-master", "mesos-agent": "mesos-agent"}
