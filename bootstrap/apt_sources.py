@@ -6,33 +6,27 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from bootstrap.errors import MachinesError
 from bootstrap.process import run
 
 SUITE = "bookworm"
 _SUITES = (SUITE, f"{SUITE}-updates", f"{SUITE}-security")
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# For a controlling side that is not Debian 12 itself: Debian's own address.
-_DEFAULT = f"""\
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: {SUITE} {SUITE}-updates
-Components: main
-Signed-By: {_KEYRING}
-
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: {SUITE}-security
-Components: main
-Signed-By: {_KEYRING}
-"""
 _ACQUIRE = tuple(f"Acquire::{topic}" for topic in ("http", "https", "ftp", "Retries", "Check-", "Max-", "Queue-"))
 _ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
 
 
 def text(etc_apt: Path = Path("/etc/apt")) -> str:
-    """Sources in deb822 form."""
+    """Sources in deb822 form. Raises MachinesError where there are none for Debian 12."""
     stanzas = [stanza for file in _files(etc_apt) for stanza in _stanzas(file)]
-    return "\n".join(stanzas) if any(f"Suites: {SUITE}" in stanza for stanza in stanzas) else _DEFAULT
+    if not any(f"Suites: {SUITE}" in stanza for stanza in stanzas):
+        raise MachinesError(
+            f"there are no apt sources for Debian 12 ({SUITE}, main) to make the machine image from",
+            where=str(etc_apt),
+            cause="the image is made from this machine's own sources, so that your configuration decides",
+            next_step=f"add a source for {SUITE} main under {etc_apt}, or set driver.base to an image you have",
+        )
+    return "\n".join(stanzas)
 
 
 def acquire_options() -> str:

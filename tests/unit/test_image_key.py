@@ -7,6 +7,7 @@ import pytest
 
 from bootstrap import apt_sources, baking, image
 from bootstrap.artifacts import Artifact
+from bootstrap.errors import MachinesError
 
 FILES = {
     "packaging/image/base.sh": "base",
@@ -154,6 +155,8 @@ def test_apt_sources_are_this_machines_without_other_vendors(tmp_path):
         assert other not in text
 
 
-def test_apt_sources_of_another_distribution_are_replaced_by_debians(tmp_path):
+def test_without_sources_for_debian_12_the_fix_is_named(tmp_path):
     (tmp_path / "sources.list").write_text("deb http://archive.ubuntu.example/ubuntu noble main\n")
-    assert apt_sources.text(tmp_path) == apt_sources._DEFAULT
+    with pytest.raises(MachinesError) as error:
+        apt_sources.text(tmp_path)
+    assert "bookworm" in error.value.what and "driver.base" in error.value.next_step
