@@ -33,6 +33,16 @@ def test_verify_and_status_agree_that_all_is_well(local: Cluster) -> None:
     assert run.seconds < 6, "status promises an answer within 3 s of its own"
 
 
+def test_a_shell_on_a_node_is_one_command_away(local: Cluster) -> None:
+    run = bootstrap("ssh", "control-2", "--", "hostname; exit 7")
+    assert (run.out.strip(), run.status) == ("control-2", 7), run.err
+
+
+def test_the_nodes_fetched_no_package_since_they_were_made(local: Cluster) -> None:
+    fetched = "find /var/lib/apt/lists /var/cache/apt/archives -type f -newermt @$(stat -c %Y /proc/1) ! -name lock"
+    assert {node.name: on_node(node.name, fetched) for node in local.nodes} == {node.name: "" for node in local.nodes}
+
+
 def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callable[..., str]) -> None:
     leader = next(n.name for n in local.with_role("zookeeper") if "leader" in _mode(n.name))
     before = {n.name: _since(n.name) for n in local.with_role("zookeeper")}
@@ -53,9 +63,8 @@ def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callab
 
 
 def _mode(node: str) -> str:
-    return on_node(
-        node, "exec 3<>/dev/tcp/$(hostname -i)/2181; printf srvr >&3; grep Mode <&3", check=False
-    ) or on_node(node, "bash -c 'exec 3<>/dev/tcp/'$(hostname -i)'/2181; printf srvr >&3; grep Mode <&3'")
+    ask = "exec 3<>/dev/tcp/$(hostname -i)/2181; printf srvr >&3; grep Mode <&3"
+    return on_node(node, f"bash -c '{ask}'")
 
 
 def _since(node: str) -> int:
