@@ -219,26 +219,29 @@ class _Bootstrap:
             if missing and time.monotonic() > deadline:
                 raise self._minions_silent(missing, prints)
             if missing and time.monotonic() > revive:
-                self._restart(missing)
+                self._restart(missing, "salt-minion")
                 revive = deadline + 1
         return prints
 
-    def _restart(self, nodes: Sequence[str]) -> None:
-        """A minion that runs and yet does not answer hangs; it has had ample time."""
-        self.progress("", f"restarting the silent minions of {', '.join(nodes[:5])}")
-        for node, result in self.context.hosts.run_all("systemctl restart salt-minion", nodes, sudo=True).items():
+    def _restart(self, nodes: Sequence[str], services: str) -> None:
+        """What runs and yet does not answer hangs; it has had ample time."""
+        self.progress("", f"restarting {services}, silent on {', '.join(nodes[:5])}")
+        for node, result in self.context.hosts.run_all(f"systemctl restart {services}", nodes, sudo=True).items():
             if isinstance(result, OperatorError):
                 raise result
             self.changes[node] += 1
 
     def _await_api(self, admin: str) -> None:
         self.progress(admin, "waiting for the Salt master and its API")
-        deadline = time.monotonic() + _API_SECONDS
+        deadline, revived = time.monotonic() + _API_SECONDS, False
         while True:
             try:
                 self.context.salt.login()
             except SaltError as error:
-                if time.monotonic() > deadline:
+                if not revived and time.monotonic() > deadline - _API_SECONDS / 2:
+                    self._restart([admin], "salt-master salt-api")  # they run and do not answer: they hang
+                    deadline, revived = time.monotonic() + _API_SECONDS, True
+                elif time.monotonic() > deadline:
                     lines = self._journal(admin, "salt-master", "salt-api")
                     raise SaltError(
                         "the Salt master's API did not come up",

@@ -473,6 +473,33 @@ def test_a_minion_that_stays_silent_is_restarted_once_and_then_an_error_with_its
     assert restarts == ["agent-1"]
 
 
+def test_an_api_that_hangs_is_restarted_once(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phase_salt, "_API_SECONDS", 0.4)
+    restart = ("admin-1", "systemctl restart salt-master salt-api")
+
+    def login() -> None:
+        if restart not in lab.hosts.ran:
+            raise SaltError("it takes the connection and says nothing")
+
+    monkeypatch.setattr(lab.salt, "login", login)
+    lab.salt.up = False
+    assert run(lab).changes["admin-1"] > 0
+    assert lab.hosts.ran.count(restart) == 1
+
+
+def test_an_api_that_stays_away_is_an_error_with_its_journal(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phase_salt, "_API_SECONDS", 0.4)
+
+    def login() -> None:
+        raise SaltError("refused")
+
+    monkeypatch.setattr(lab.salt, "login", login)
+    lab.salt.up = False
+    with pytest.raises(SaltError, match="API did not come up") as caught:
+        run(lab)
+    assert "the minion says why" in caught.value.lines
+
+
 def test_salt_is_installed_where_it_is_missing(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salt_install.Installer, "_pack", lambda self: b"archive")
     lab.salt.prints["agent-1"] = None
