@@ -13,7 +13,7 @@ import pytest
 import yaml
 from lab import Run, bootstrap, container, on_node, start, wait_for
 
-from bootstrap import paths
+from bootstrap import paths, ssh_config
 from bootstrap.errors import ExitStatus
 from bootstrap.journal import read
 from bootstrap.model import Cluster
@@ -66,7 +66,7 @@ def another_host_key(restored: Cluster) -> Iterator[str]:
 
 
 def test_a_host_that_answers_with_another_key(another_host_key: str) -> None:
-    subprocess.run(["pkill", "-f", f"utopia.*{another_host_key}"], check=False)
+    ssh_config.close_masters("local")
     run = bootstrap("cluster", "--env", "local", "--only", "salt")
     refused(run, ExitStatus.HOST_KEY, another_host_key, "SHA256:")
 
