@@ -1,0 +1,1 @@
+"""Daemons that run on nodes; each folder is a program of its own."""

@@ -1,0 +1,1 @@
+"""utopia-router: Bamboo's API and rules, turned into HAProxy's configuration."""

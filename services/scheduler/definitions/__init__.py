@@ -1,0 +1,1 @@
+"""What users ask for: applications and groups, read from JSON, checked, normalised and written back."""

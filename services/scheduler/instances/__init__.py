@@ -1,0 +1,1 @@
+"""What runs: instances and the states they go through."""

@@ -1,0 +1,1 @@
+"""From wanted to launched, and from running to killed."""

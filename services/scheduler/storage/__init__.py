@@ -1,0 +1,1 @@
+"""The scheduler's state in ZooKeeper, and who of the schedulers leads."""
