@@ -65,6 +65,8 @@ def build_programs(root: Path, work: Path) -> None:
                 *(f"-L{library_folder}", f"-l:{LIBRARY}"),
                 *("-Wl,--no-as-needed", "-lpy2stub", "-Wl,--as-needed", "-pthread"),
                 # DT_RPATH, unlike DT_RUNPATH, is also used for what the library itself needs: the stand-ins.
+                # What the library needs of Debian's is installed with the package, not where it is built.
+                "-Wl,--allow-shlib-undefined",
                 *("-Wl,--disable-new-dtags", f"-Wl,-rpath,{origin}", f"-Wl,-rpath-link,{library_folder}"),
             ],
             work,
