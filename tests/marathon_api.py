@@ -16,14 +16,18 @@ IMAGE = "utopia/task:1"
 # Serves a page that says which version and task it is, and a POST; ends at once on SIGTERM, as PID 1 must be told to.
 _SERVER = """
 mkdir -p /www/cgi-bin && echo "$VERSION $MESOS_TASK_ID" > /www/index.html
-printf '#!/bin/sh\\ncat > /dev/null\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nposted"\\n' > /www/cgi-bin/echo
+cat > /www/cgi-bin/echo <<'END'
+#!/bin/sh
+cat > /dev/null
+printf 'Content-Type: text/plain\\r\\n\\r\\nposted'
+END
 chmod 755 /www/cgi-bin/echo
 httpd -f -p 8080 -h /www & child=$!
 trap 'kill $child; exit 0' TERM; wait $child
 """
 
 
-class Refused(AssertionError):
+class RefusedError(AssertionError):
     """An answer other than 2xx."""
 
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
@@ -40,7 +44,7 @@ class MarathonApi:
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
     def ask(self, method: str, path: str, body: object = None, *, host: str | None = None, timeout: float = 10) -> Any:
-        """The JSON answer; raises Refused."""
+        """The JSON answer; raises RefusedError."""
         errors: list[str] = []
         for name in [host] if host else self.hosts:
             connection = http.client.HTTPConnection(name, timeout=timeout)
@@ -57,7 +61,7 @@ class MarathonApi:
                 errors.append(f"{name}: HTTP {response.status} {text[:200]}")
                 continue
             if not 200 <= response.status < 300:
-                raise Refused(method, path, response.status, text)
+                raise RefusedError(method, path, response.status, text)
             return json.loads(text) if text else None
         raise AssertionError(f"{method} {path}: no scheduler answered: {'; '.join(errors)}")
 
@@ -80,7 +84,7 @@ class MarathonApi:
     def settled(self, within: float = 120) -> float:
         """Wait until no deployment is left; seconds it took."""
         began = time.monotonic()
-        eventually(lambda: self._no_deployment(), within, f"deployments did not end: {self._deployments()}")
+        eventually(self._no_deployment, within, f"deployments did not end: {self._deployments()}")
         return time.monotonic() - began
 
     def create(self, app: Json, within: float = 120) -> Json:
@@ -98,7 +102,7 @@ class MarathonApi:
         """Delete an application that may not be there, and wait."""
         try:
             self.ask("DELETE", f"/v2/apps{app_id}?force=true")
-        except Refused as error:
+        except RefusedError as error:
             if error.status != 404:
                 raise
         self.settled()

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.e2e
 APP = "/e2e/lasting"
 HOST = "lasting.e2e.localhost"
 OUTAGE_SECONDS = 30
+UNIT = "utopia-scheduler"
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_the_leading_scheduler_is_killed(
 ) -> None:
     before, old = marathon.running(lasting), leading(local, marathon)
     began = time.monotonic()
-    on_node(old, "systemctl kill --signal=SIGKILL marathon")
+    on_node(old, f"systemctl kill --signal=SIGKILL {UNIT}")
     wait_for("another scheduler leads", lambda: other_leads(local, marathon, old), within=60)
     seconds = time.monotonic() - began
     wait_for("it knows the tasks", lambda: marathon.running(lasting) == before, within=30)
@@ -118,7 +119,7 @@ def test_a_deployment_goes_on_under_the_next_leader(
 ) -> None:
     before, old = marathon.running(lasting), leading(local, marathon)
     marathon.ask("PUT", f"/v2/apps{lasting}", {"env": {"VERSION": str(time.time())}})
-    on_node(old, "systemctl kill --signal=SIGKILL marathon")
+    on_node(old, f"systemctl kill --signal=SIGKILL {UNIT}")
     wait_for("another scheduler leads", lambda: other_leads(local, marathon, old), within=60)
     marathon.settled(120)
     after = marathon.running(lasting)
