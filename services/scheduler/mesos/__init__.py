@@ -1,1 +1,1 @@
-"""The leading Mesos master: found in ZooKeeper, spoken to over the v1 scheduler API."""
+"""Speaks with the Mesos master: v1 scheduler API, JSON over HTTP, events as RecordIO."""
