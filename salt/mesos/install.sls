@@ -28,8 +28,8 @@ install mesos:
 
 # A package built anew has the version of the one it replaces, so the version alone does not tell.
 install the mesos package that was fetched:
-  cmd.run:
-    - name: dpkg --install /var/cache/utopia/artifacts/{{ artifact.file }} && touch /var/lib/utopia/mesos-{{ artifact.sha256[:16] }}
-    - creates: /var/lib/utopia/mesos-{{ artifact.sha256[:16] }}
+  once.run:
+    - name: dpkg --install /var/cache/utopia/artifacts/{{ artifact.file }}
+    - mark: /var/lib/utopia/mesos-{{ artifact.sha256[:16] }}
     - require:
       - pkg: install mesos
