@@ -1,0 +1,35 @@
+"""JSON documents become applications and groups, or `InvalidDefinition` with everything that is wrong."""
+
+from __future__ import annotations
+
+from services.scheduler.definitions import reading, schema
+from services.scheduler.definitions.app import App
+from services.scheduler.definitions.group import Group
+from services.scheduler.definitions.group_update import apply as group
+from services.scheduler.definitions.rules import Policy
+from services.scheduler.definitions.stored import decode as stored
+
+__all__ = ["Policy", "app", "group", "stored"]
+
+
+def app(
+    document: object,
+    *,
+    version: str,
+    base: str = "/",
+    allow_privileged: bool = False,
+    policy: Policy | None = None,
+    app_id: str | None = None,
+    root: Group | None = None,
+) -> App:
+    """A whole application from a document of either dialect, with the API's defaults.
+
+    `base`: the group that relative ids are relative to. `policy` stands in for `allow_privileged`. `app_id`: the id,
+    whatever the document says. `root`: if given, the application's role must fit its top-level group.
+    Raises `InvalidDefinition`.
+    """
+    if app_id is not None and isinstance(document, dict):
+        document = {**document, "id": app_id}
+    clean = reading.canonical_fields(reading.shaped(document, schema.APP))
+    policy = policy or Policy(allow_privileged=allow_privileged)
+    return reading.whole(clean, version=version, base=base, policy=policy, root=root)
