@@ -1,1 +1,1 @@
-"""From wanted to launched, and from running to killed."""
+"""From a wish for instances to tasks on agents, and from tasks to their end."""

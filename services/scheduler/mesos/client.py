@@ -91,6 +91,11 @@ class MesosClient:
         """The roles that the framework is subscribed for."""
         return frozenset(self._info["roles"])
 
+    @property
+    def suppressed(self) -> frozenset[str]:
+        """The roles that get no offers."""
+        return frozenset(self._suppressed)
+
     async def run(self) -> None:
         """Keep the subscription until `close`. Raises FrameworkGoneError."""
         failures = 0
@@ -153,14 +158,14 @@ class MesosClient:
     async def suppress(self, roles: Sequence[str]) -> None:
         """No more offers for these roles until they are revived; survives a change of master."""
         async with self._role_calls:
-            self._suppressed |= set(roles)
             await self._call("SUPPRESS", suppress={"roles": list(roles)})
+            self._suppressed |= set(roles)
 
     async def revive(self, roles: Sequence[str]) -> None:
         """Offers for these roles again, filters of declined ones forgotten."""
         async with self._role_calls:
-            self._suppressed -= set(roles)
             await self._call("REVIVE", revive={"roles": list(roles)})
+            self._suppressed -= set(roles)
 
     async def add_roles(self, roles: Sequence[str]) -> None:
         """Subscribe for more roles; at once if connected, otherwise with the next subscription."""

@@ -1,0 +1,233 @@
+"""Offers in, tasks out: places what waits in the queue and gives back what is not used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.scheduler import clock
+from services.scheduler.definitions.app import App
+from services.scheduler.instances.instance import Condition, Instance
+from services.scheduler.instances.registry import Change, Registry
+from services.scheduler.launching.demand import Demand
+from services.scheduler.launching.pace import Pace
+from services.scheduler.launching.queue import Item, LaunchQueue
+from services.scheduler.mesos.calls import MesosCalls
+from services.scheduler.mesos.client import MesosError
+from services.scheduler.placement import matching, task_info
+from services.scheduler.placement.constraints import Tally
+from services.scheduler.placement.offer import Offer
+
+log = logging.getLogger(__name__)
+
+_TRIES = 64  # applications tried on one offer, so that many that fit nowhere do not stop the others
+_RETRY = 1.0  # seconds after a call failed
+_REJECTED = 30.0  # seconds until an offer that did not fit comes again
+_DECLINED_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class _Place:
+    """An offer with what is put into it."""
+
+    offer: Offer
+    remaining: matching.Remaining
+    launches: list[tuple[App, Instance, matching.Match]] = field(default_factory=list)
+
+
+class Launcher:
+    """`run()` works until it is cancelled; it raises what the registry's store raises."""
+
+    def __init__(
+        self,
+        mesos: MesosCalls,
+        queue: LaunchQueue,
+        registry: Registry,
+        *,
+        task_settings: task_info.TaskSettings | None = None,
+        policy: matching.Policy | None = None,
+        max_instances_per_offer: int = 5,
+        decline_seconds: float = 120.0,
+        revive_interval: float = 5.0,
+    ) -> None:
+        self.launched = 0  # tasks sent to Mesos
+        self.declined = 0  # offers given back
+        self._mesos = mesos
+        self._queue = queue
+        self._registry = registry
+        self._task_settings = task_settings or task_info.TaskSettings()
+        self._policy = policy or matching.Policy()
+        self._max_per_offer = max_instances_per_offer
+        self._decline_seconds = decline_seconds
+        self._demand = Demand(mesos, revive_interval=revive_interval)
+        self._pending: dict[str, dict[str, Any]] = {}  # offer id -> document, in the order they came
+        self._tallies: dict[str, Tally] = {}
+        self._first = 0  # where the next offer begins in the list of what is wanted
+        self._work = asyncio.Event()
+        queue.listen(self._work.set)
+        registry.listen(self._instance_changed)
+
+    def offer(self, documents: Iterable[dict[str, Any]]) -> None:
+        """New offers, as in the OFFERS event."""
+        self._pending |= {document["id"]["value"]: document for document in documents}
+        self._work.set()
+
+    def rescind(self, offer_id: str) -> None:
+        """An offer that is no longer there."""
+        self._pending.pop(offer_id, None)
+
+    def subscribed(self) -> None:
+        """A new subscription: what was offered before is void."""
+        self._pending.clear()
+        self._demand.forget()
+        self._work.set()
+
+    def disconnected(self) -> None:
+        """Offers are void until the next subscription."""
+        self._pending.clear()
+
+    async def run(self) -> None:
+        """Place and decline as offers and wishes come."""
+        while True:
+            self._work.clear()
+            wait = await self._round()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), wait)
+
+    async def _round(self) -> float | None:
+        """Work on what is there; seconds until there is something to do without anything happening."""
+        if not self._mesos.connected:
+            return None
+        if self._pending:
+            pending, self._pending = self._pending, {}
+            await self._use(pending)
+        try:
+            again = await self._demand.tell(self._queue.ready())
+        except MesosError as error:
+            log.warning("offers are neither revived nor suppressed: %s", error)
+            again = _RETRY
+        waits = [wait for wait in (again, self._queue.next_ready()) if wait is not None]
+        return max(min(waits), 0.01) if waits else None
+
+    async def _use(self, pending: dict[str, dict[str, Any]]) -> None:
+        ready = self._queue.ready()
+        places = await self._place(list(pending.values()), ready) if ready else []
+        used = [place for place in places if place.launches]
+        if used:
+            await self._registry.flush()
+            await asyncio.gather(*(self._launch(place) for place in used))
+        unused = pending.keys() - {place.offer.id for place in used}
+        refuse = min(_REJECTED, self._decline_seconds) if self._queue.ready() else self._decline_seconds
+        await self._decline([offer_id for offer_id in pending if offer_id in unused], refuse)
+        if not self._queue.items():
+            self._tallies.clear()
+
+    async def _place(self, documents: Sequence[dict[str, Any]], wanted: list[Item]) -> list[_Place]:
+        """One instance into each offer, then a second one into those that had room, and so on: spreads them."""
+        pace = Pace()
+        places: list[_Place] = []
+        for document in documents:
+            if not wanted:
+                break
+            offer = Offer.parse(document)
+            place = _Place(offer, matching.Remaining(offer))
+            if self._fill(place, wanted):
+                places.append(place)
+            await pace.turn()
+        filled = places
+        for _ in range(1, self._max_per_offer):
+            if not wanted or not filled:
+                break
+            again, filled = filled, []
+            for place in again:
+                if self._fill(place, wanted):
+                    filled.append(place)
+                await pace.turn()
+        return places
+
+    def _fill(self, place: _Place, wanted: list[Item]) -> bool:
+        """Put one instance of the first application that fits; what is wanted no more leaves the list."""
+        tries = 0
+        now = time.time()
+        while wanted and tries < min(_TRIES, len(wanted)):
+            self._first %= len(wanted)
+            item = wanted[self._first]
+            if item.count <= 0 or self._queue.get(item.app.id) is not item:
+                del wanted[self._first]
+                continue
+            tries += 1
+            self._first += 1
+            found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self._policy)
+            if isinstance(found, matching.Match):
+                self._take(place, item, found)
+                return True
+            item.summary.rejected(place.offer, found.reasons, clock.now())
+        return False
+
+    def _take(self, place: _Place, item: Item, match: matching.Match) -> None:
+        app, moment = item.app, clock.now()
+        instance = match.instance(app, staged_at=moment)
+        if not app.readiness_checks:
+            instance.ready = True
+        place.remaining.take(match)
+        place.launches.append((app, instance, match))
+        item.summary.used(place.offer, moment)
+        self._registry.add(instance)  # counts from now on; sent when it is stored
+        self._queue.taken(app.id)
+
+    def _tally(self, app: App) -> Tally:
+        tally = self._tallies.get(app.id)
+        if tally is None or not tally.is_for(app):
+            tally = self._tallies[app.id] = Tally(app, self._registry.of(app.id).values())
+        return tally
+
+    def _instance_changed(self, instance: Instance, change: Change) -> None:
+        tally = self._tallies.get(instance.app_id)
+        if tally is None:
+            return
+        if change is Change.FORGOTTEN:
+            tally.remove(instance.id)
+        else:
+            tally.add(instance)
+
+    async def _launch(self, place: _Place) -> None:
+        """ACCEPT for one offer. What was killed while it was being stored is not sent."""
+        infos, instances = [], []
+        for app, instance, match in place.launches:
+            if self._registry.get(instance.id) is instance and instance.condition is Condition.PROVISIONED:
+                infos.append(task_info.build(app, instance, match, settings=self._task_settings))
+                instances.append(instance)
+            else:
+                self._drop(instance, Condition.KILLED, "killed before it was launched")
+        try:
+            await self._mesos.accept(
+                [place.offer.id], [{"type": "LAUNCH", "launch": {"task_infos": infos}}] if infos else []
+            )
+            self.launched += len(infos)
+        except MesosError as error:
+            log.warning("launch on %s: %s", place.offer.hostname, error)
+            if not error.refused:
+                return  # it may have arrived: reconciliation finds out
+            for instance in instances:
+                self._drop(instance, Condition.DROPPED, str(error))
+
+    def _drop(self, instance: Instance, condition: Condition, message: str) -> None:
+        self._registry.update(instance, condition=condition, message=message)
+        self._registry.forget(instance)
+
+    async def _decline(self, offer_ids: Sequence[str], refuse_seconds: float) -> None:
+        for start in range(0, len(offer_ids), _DECLINED_AT_ONCE):
+            some = offer_ids[start : start + _DECLINED_AT_ONCE]
+            try:
+                await self._mesos.decline(some, refuse_seconds=refuse_seconds)
+                self.declined += len(some)
+            except MesosError as error:
+                # The master takes offers back by itself: with a new subscription, or after its --offer_timeout.
+                log.warning("%d offers not declined: %s", len(some), error)
+                if error.refused and not self._mesos.connected:
+                    return
