@@ -17,8 +17,9 @@ from services.scheduler.definitions.app import (
 )
 from services.scheduler.definitions.group import Group
 from services.scheduler.definitions.stored import encode as stored
+from services.scheduler.definitions.stored import encode_groups as stored_groups
 
-__all__ = ["app", "group", "stored"]
+__all__ = ["app", "group", "stored", "stored_groups"]
 
 Document = dict[str, Any]
 

@@ -8,8 +8,9 @@ from services.scheduler.definitions.group import Group
 from services.scheduler.definitions.group_update import apply as group
 from services.scheduler.definitions.rules import Policy
 from services.scheduler.definitions.stored import decode as stored
+from services.scheduler.definitions.stored import decode_tree as stored_tree
 
-__all__ = ["Policy", "app", "group", "stored"]
+__all__ = ["Policy", "app", "group", "stored", "stored_tree"]
 
 
 def app(

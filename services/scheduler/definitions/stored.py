@@ -1,4 +1,4 @@
-"""The form in which applications are kept: exact, compact, read without checks.
+"""The form in which applications and groups are kept: exact, compact, read without checks.
 
 Keys are field names of `App`; fields that have their default are left out. A default may therefore never change
 between releases: the meaning of what is kept would change with it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from services.scheduler.definitions.app import (
@@ -25,6 +25,8 @@ from services.scheduler.definitions.app import (
     UpgradeStrategy,
     Volume,
 )
+from services.scheduler.definitions.group import NO_VERSION, Group
+from services.scheduler.definitions.paths import chain, parent
 
 Document = dict[str, Any]
 
@@ -116,3 +118,44 @@ def decode(document: Mapping[str, Any]) -> App:
     """The application that `encode` was given. Raises TypeError or KeyError for anything else."""
     app: App = _APP.decode(document)
     return app
+
+
+def encode_groups(root: Group) -> list[Document]:
+    """Every group of the tree by itself, without its applications."""
+    return [
+        {
+            "id": group.id,
+            "version": group.version,
+            "dependencies": list(group.dependencies),
+            "enforce_role": group.enforce_role,
+        }
+        for group in root.transitive_groups()
+    ]
+
+
+def decode_tree(groups: Iterable[Mapping[str, Any]], apps: Iterable[App]) -> Group:
+    """The tree of what `encode_groups` gave and of the applications. Groups that are missing are made."""
+    kept = {document["id"]: document for document in groups}
+    own: dict[str, dict[str, App]] = {}
+    for app in apps:
+        own.setdefault(parent(app.id), {})[app.id] = app
+    names = {step for name in (*kept, *own) for step in chain(name)}
+    children: dict[str, list[str]] = {}
+    for name in sorted(names):
+        children.setdefault(parent(name), []).append(name)
+
+    def made(name: str) -> Group:
+        document = kept.get(name, {})
+        members = own.get(name, {})
+        below = {child: made(child) for child in children.get(name, ())}
+        versions = [app.version for app in members.values()] + [group.version for group in below.values()]
+        return Group(
+            name,
+            members,
+            below,
+            tuple(document.get("dependencies", ())),
+            document.get("enforce_role", False),
+            document.get("version") or max(versions, default=NO_VERSION),
+        )
+
+    return made("/")
