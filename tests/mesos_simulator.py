@@ -7,7 +7,8 @@
 
 It keeps the rules of the v1 scheduler API that schedulers depend on: the stream id, offers of free resources
 only, filters, suppression, tasks checked against their offer, one status at a time until it is acknowledged and
-again if it is not, reconciliation, failover of the framework.
+again if it is not, reconciliation, failover of the framework. An agent has at most one outstanding offer, with
+all that is free.
 """
 
 from __future__ import annotations
