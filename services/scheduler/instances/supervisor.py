@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from services.scheduler.definitions.app import App
 from services.scheduler.instances import kill_selection
 from services.scheduler.instances.instance import Instance
+from services.scheduler.instances.pace import Pace
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.instances.timers import Kills
-from services.scheduler.launching.pace import Pace
 from services.scheduler.launching.queue import LaunchQueue
 
 log = logging.getLogger(__name__)

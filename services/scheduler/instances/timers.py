@@ -11,8 +11,8 @@ from services.scheduler import clock
 from services.scheduler.definitions.app import App, UnreachableStrategy
 from services.scheduler.instances import unreachable
 from services.scheduler.instances.instance import Condition, Instance
+from services.scheduler.instances.pace import Pace
 from services.scheduler.instances.registry import Change, Registry
-from services.scheduler.launching.pace import Pace
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any
 from services.scheduler import clock
 from services.scheduler.definitions.app import App
 from services.scheduler.instances.instance import Condition, Instance
+from services.scheduler.instances.pace import Pace
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.launching.demand import Demand
-from services.scheduler.launching.pace import Pace
 from services.scheduler.launching.queue import Item, LaunchQueue
 from services.scheduler.mesos.calls import MesosCalls
 from services.scheduler.mesos.client import MesosError
@@ -61,13 +61,14 @@ class Launcher:
         self._queue = queue
         self._registry = registry
         self._task_settings = task_settings or task_info.TaskSettings()
-        self._policy = policy or matching.Policy()
+        self.policy = policy or matching.Policy()
         self._max_per_offer = max_instances_per_offer
         self._decline_seconds = decline_seconds
         self._demand = Demand(mesos, revive_interval=revive_interval)
         self._pending: dict[str, dict[str, Any]] = {}  # offer id -> document, in the order they came
         self._tallies: dict[str, Tally] = {}
         self._first = 0  # where the next offer begins in the list of what is wanted
+        self._open = False  # subscribed, and that is stored
         self._work = asyncio.Event()
         queue.listen(self._work.set)
         registry.listen(self._instance_changed)
@@ -82,13 +83,14 @@ class Launcher:
         self._pending.pop(offer_id, None)
 
     def subscribed(self) -> None:
-        """A new subscription: what was offered before is void."""
-        self._pending.clear()
+        """A new subscription: work may begin."""
+        self._open = True
         self._demand.forget()
         self._work.set()
 
     def disconnected(self) -> None:
-        """Offers are void until the next subscription."""
+        """What was offered is void."""
+        self._open = False
         self._pending.clear()
 
     async def run(self) -> None:
@@ -101,7 +103,7 @@ class Launcher:
 
     async def _round(self) -> float | None:
         """Work on what is there; seconds until there is something to do without anything happening."""
-        if not self._mesos.connected:
+        if not self._open:
             return None
         if self._pending:
             pending, self._pending = self._pending, {}
@@ -162,7 +164,7 @@ class Launcher:
                 continue
             tries += 1
             self._first += 1
-            found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self._policy)
+            found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self.policy)
             if isinstance(found, matching.Match):
                 self._take(place, item, found)
                 return True

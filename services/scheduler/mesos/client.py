@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from services.scheduler.instances.pace import Pace
 from services.scheduler.mesos import recordio
 from services.scheduler.mesos.detector import LeaderDetector, NoLeaderError
 
@@ -256,7 +257,7 @@ class MesosClient:
         log.info("the subscription with %s ends", master)
 
     async def _read(self, response: aiohttp.ClientResponse) -> None:
-        decoder = recordio.Decoder()
+        decoder, pace = recordio.Decoder(), Pace()
         silence = 60.0  # seconds; until the master has told its interval
         while True:
             async with asyncio.timeout(silence):
@@ -269,6 +270,7 @@ class MesosClient:
                     interval = float(event["subscribed"].get("heartbeat_interval_seconds", 15))
                     silence = interval * self._heartbeat_failures
                 self._dispatch(event)
+                await pace.turn()
 
     def _dispatch(self, event: Json) -> None:
         if event["type"] == "HEARTBEAT":
