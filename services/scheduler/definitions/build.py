@@ -27,6 +27,8 @@ Document = Mapping[str, Any]
 
 _OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
 
+_HTTP = ("HTTP", "HTTPS", "MESOS_HTTP", "MESOS_HTTPS")
+
 # API name -> name in `App`, for values that are taken as they are.
 _PLAIN = {
     "cmd": "cmd",
@@ -172,15 +174,16 @@ def _constraints(documents: list[list[str]], problems: Problems) -> tuple[Constr
 
 
 def _health_check(document: Document) -> HealthCheck:
+    protocol = document.get("protocol", "HTTP")
     fields = _renamed(document, _HEALTH)
-    if (
-        document.get("protocol") != "COMMAND"
-        and "command" not in document
-        and not {"port", "portIndex"} & document.keys()
-    ):
+    if protocol == "COMMAND":
+        # Older documents have a port and a path in every kind of check: those that mean nothing are dropped.
+        fields.pop("port", None)
+        fields.pop("port_index", None)
+    elif not {"port", "portIndex", "command"} & document.keys():
         fields["port_index"] = 0
     path = document.get("path")
-    if path is not None:
+    if path is not None and protocol in _HTTP:
         fields["path"] = path if path.startswith("/") else f"/{path}"
     return HealthCheck(command=document.get("command", {}).get("value"), **fields)
 

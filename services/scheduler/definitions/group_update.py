@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from services.scheduler.definitions import dependencies, reading, schema, unsupported, update
 from services.scheduler.definitions.app import App
-from services.scheduler.definitions.errors import INVALID_OBJECT, InvalidDefinition, Problems, not_valid
+from services.scheduler.definitions.errors import InvalidDefinition, Problems, not_valid
 from services.scheduler.definitions.group import Group
 from services.scheduler.definitions.paths import canonical, parent
 from services.scheduler.definitions.rules import Policy
@@ -67,9 +68,8 @@ def _scaled(document: Mapping[str, Any], root: Group, group_id: str, version: st
     if group is None:
         raise not_valid("/id", f"Group {group_id} does not exist: nothing to scale")
     for app in group.all_apps().values():
-        root = root.with_app(
-            update.scaled(app, math.ceil(app.instances * document["scaleBy"]), version), version=version
-        )
+        instances = math.ceil(round(app.instances * document["scaleBy"], 6))  # 10 * 1.1 is a little more than 11
+        root = root.with_app(update.scaled(app, instances, version), version=version)
     return root
 
 
@@ -102,9 +102,8 @@ class _Change:
         )
         for each, name in tops:
             if "enforceRole" in each and parent(name) == "/" and name != "/":
-                old = self._root.group(name) or Group(name)
-                top = Group(name, old.apps, old.groups, old.dependencies, each["enforceRole"], self._version)
-                self._roles = self._roles.with_group(top)
+                top = self._root.group(name) or Group(name)
+                self._roles = self._roles.with_group(replace(top, enforce_role=each["enforceRole"]))
 
     def _group(self, document: Mapping[str, Any], group_id: str, path: str) -> Group:
         problems = Problems()
@@ -153,10 +152,9 @@ class _Change:
             version=self._version,
             base=group_id,
             policy=self._policy,
-            root=self._roles,
-            old=old,
+            roles=reading.roles_of(app_id, self._roles, self._policy, old),
         )
-        return update.follow(old, new, self._version) if old is not None else new
+        return update.follow(old, new, self._version, self._policy) if old is not None else new
 
 
 def _child(name: str, group_id: str, path: str, siblings: Mapping[str, object]) -> str:
@@ -172,8 +170,7 @@ def _child(name: str, group_id: str, path: str, siblings: Mapping[str, object]) 
 def _check_names(group: Group, path: str) -> None:
     clashing = sorted(group.apps.keys() & group.groups.keys())
     if clashing:
-        error = f"Groups and Applications may not have the same identifier: {', '.join(clashing)}"
-        raise InvalidDefinition(422, INVALID_OBJECT, [{"path": path or "/", "errors": [error]}])
+        raise not_valid(path, f"{reading.SAME_IDENTIFIER}: {', '.join(clashing)}")
 
 
 def _ancestors(group_id: str) -> list[str]:

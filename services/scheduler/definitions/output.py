@@ -79,7 +79,7 @@ def app(app: App) -> Document:
 
 
 def group(
-    group: Group,
+    tree: Group,
     *,
     apps: bool = True,
     groups: bool = True,
@@ -92,25 +92,19 @@ def group(
     fields, say), and `shows` selects them.
     """
     document: Document = {
-        "id": group.id,
-        "dependencies": list(group.dependencies),
-        "enforceRole": group.enforce_role,
-        "version": group.version,
+        "id": tree.id,
+        "dependencies": list(tree.dependencies),
+        "enforceRole": tree.enforce_role,
+        "version": tree.version,
         "pods": [],
     }
     if apps:
-        document["apps"] = [app_document(each) for each in group.apps.values() if shows is None or shows(each)]
+        document["apps"] = [app_document(each) for each in tree.apps.values() if shows is None or shows(each)]
     if groups:
         document["groups"] = [
-            _inner(each, apps=apps, app_document=app_document, shows=shows) for each in group.groups.values()
+            group(each, apps=apps, app_document=app_document, shows=shows) for each in tree.groups.values()
         ]
     return document
-
-
-def _inner(
-    inner: Group, *, apps: bool, app_document: Callable[[App], Document], shows: Callable[[App], bool] | None
-) -> Document:
-    return group(inner, apps=apps, groups=True, app_document=app_document, shows=shows)
 
 
 def _given(**fields: Any) -> Document:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from services.scheduler.definitions.app import App
 from services.scheduler.definitions.errors import not_valid
+from services.scheduler.definitions.group import Group
 from services.scheduler.definitions.rules_network import port_names
 
 
@@ -30,15 +31,26 @@ def assign(app: App, used: Collection[int], low: int = 10000, high: int = 20000)
     return with_service_ports(app, ports)
 
 
-def keep(app: App, old: App) -> App:
-    """The application with the service ports its former definition got, where the new one leaves them open.
+def assign_all(root: Group, low: int = 10000, high: int = 20000) -> Group:
+    """The tree with every service port 0 replaced, as by `assign`; versions stay."""
+    used = {port for app in root.all_apps().values() for port in app.service_ports}
+    for app in root.all_apps().values():
+        assigned = assign(app, used, low, high)
+        if assigned is not app:
+            used.update(assigned.service_ports)
+            root = root.with_app(assigned)
+    return root
+
+
+def keep(app: App, old: App, low: int = 10000, high: int = 20000) -> App:
+    """The application with the service ports its former definition was given, where the new one leaves them open.
 
     A port keeps the number of the one of the same name; the others take those left over, in their order.
     """
     wanted = app.service_ports
     if 0 not in wanted:
         return app
-    left = [port for port in old.service_ports if port and port not in wanted]
+    left = [port for port in old.service_ports if low <= port <= high and port not in wanted]
     named = {name: port for name, port in zip(port_names(old), old.service_ports, strict=True) if name and port in left}
     ports = list(wanted)
     for index, name in enumerate(port_names(app)):

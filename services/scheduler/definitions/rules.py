@@ -26,6 +26,8 @@ class Policy:
     allow_privileged: bool = False
     default_role: str = "*"
     default_network_name: str | None = None
+    local_port_min: int = 10000  # service ports that the scheduler gives
+    local_port_max: int = 20000
 
 
 def check(app: App, policy: Policy, *, roles: Collection[str] | None, problems: Problems) -> None:

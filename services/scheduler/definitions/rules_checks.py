@@ -33,8 +33,6 @@ def _check_health_check(check: HealthCheck, app: App, ports: int, path: str, pro
     if check.protocol == "COMMAND":
         if not check.command:
             problems.add(f"{path}/command", "COMMAND health checks need a command")
-        if check.port is not None or check.port_index is not None:
-            problems.add(path, "COMMAND health checks must not have a port or portIndex")
     elif check.command is not None:
         problems.add(f"{path}/command", "only COMMAND health checks may have a command")
     elif check.port is not None and check.port_index is not None:
@@ -43,8 +41,6 @@ def _check_health_check(check: HealthCheck, app: App, ports: int, path: str, pro
         problems.add(f"{path}/port", "must be greater than 0")
     elif check.port_index is not None and check.port_index >= ports:
         problems.add(path, _PORT_INDEX)
-    if check.path is not None and check.protocol in ("TCP", "MESOS_TCP", "COMMAND"):
-        problems.add(f"{path}/path", f"{check.protocol} health checks must not have a path")
     is_docker = app.container is not None and app.container.type == "DOCKER"
     if check.ip_protocol != "IPv4" and not (is_docker and check.protocol.startswith("MESOS_")):
         error = "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"

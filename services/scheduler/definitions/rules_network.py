@@ -50,7 +50,8 @@ def _check_mappings(app: App, several: bool, problems: Problems) -> None:
     mappings = app.container.port_mappings
     if _repeated(mapping.name for mapping in mappings):
         problems.add("/container/portMappings", "Port names must be unique.")
-    if _repeated((mapping.host_port, mapping.protocol) if mapping.host_port else None for mapping in mappings):
+    host_ports = [(each.host_port, word) for each in mappings if each.host_port for word in each.protocol.split(",")]
+    if _repeated(host_ports):
         problems.add("/container/portMappings", "Host ports must be unique.")
     known = {network.name for network in app.networks}
     for index, mapping in enumerate(mappings):

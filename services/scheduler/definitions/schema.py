@@ -19,7 +19,8 @@ from services.scheduler.definitions.shapes import (
     number,
     record,
     string,
-    text_or,
+    text_or_record,
+    word_or,
 )
 
 _PATH_PART = r"(\.\.|[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)"
@@ -46,7 +47,7 @@ _URI = string(least=1, most=1024)
 _PATH = string(least=1, most=1024)
 _SECONDS = integer(least=0)
 
-_SECRET_OR_TEXT = text_or(record({"secret": string()}, required=frozenset({"secret"})))
+_SECRET_OR_TEXT = text_or_record(record({"secret": string()}, required=frozenset({"secret"})))
 
 _NETWORK = record(
     {"mode": enum("container", "container/bridge", "host"), "name": _NETWORK_NAME, "labels": _LABELS},
@@ -172,7 +173,7 @@ _FETCH = record(
     required=frozenset({"uri"}),
 )
 
-_LIMIT = text_or(number(), "unlimited")
+_LIMIT = word_or("unlimited", number())
 
 _APP_FIELDS: dict[str, Shape] = {
     "id": PATH_ID,
@@ -217,11 +218,9 @@ _APP_FIELDS: dict[str, Shape] = {
         required=frozenset({"minimumHealthCapacity", "maximumOverCapacity"}),
     ),
     "killSelection": enum("YOUNGEST_FIRST", "OLDEST_FIRST"),
-    "unreachableStrategy": text_or(
-        record(
-            {"inactiveAfterSeconds": integer(least=0, bits=64), "expungeAfterSeconds": integer(least=0, bits=64)},
-        ),
+    "unreachableStrategy": word_or(
         "disabled",
+        record({"inactiveAfterSeconds": integer(least=0, bits=64), "expungeAfterSeconds": integer(least=0, bits=64)}),
     ),
     "residency": anything,
     "tty": boolean,

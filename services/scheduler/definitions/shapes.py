@@ -136,12 +136,22 @@ def record(fields: Mapping[str, Shape], *, required: frozenset[str] = frozenset(
     return check
 
 
-def text_or(other: Shape, *words: str) -> Shape:
-    """A text (one of `words`, if given), or another shape."""
-    text = enum(*words) if words else string()
+def word_or(word: str, other: Shape) -> Shape:
+    """The word, or what is not a text."""
+    text = enum(word)
 
     def check(value: Any, path: str, problems: Problems) -> Any:
         return (text if isinstance(value, str) else other)(value, path, problems)
+
+    return check
+
+
+def text_or_record(other: Shape) -> Shape:
+    """A text, or an object."""
+    text = string()
+
+    def check(value: Any, path: str, problems: Problems) -> Any:
+        return (other if isinstance(value, dict) else text)(value, path, problems)
 
     return check
 

@@ -42,8 +42,9 @@ def app(
     else:
         named = {**document, "id": old.id} if isinstance(document, dict) else document
         fields = reading.canonical_fields(reading.shaped(named, schema.APP))
-    new = reading.whole(fields, version=version, base=base, policy=policy, root=root, old=old)
-    return follow(old, new, version)
+    roles = (policy.default_role, None) if root is None else reading.roles_of(old.id, root, policy, old)
+    new = reading.whole(fields, version=version, base=base, policy=policy, roles=roles)
+    return follow(old, new, version, policy)
 
 
 def rollback_version(document: object) -> str | None:
@@ -59,12 +60,12 @@ def rollback_version(document: object) -> str | None:
     return str(clean["version"])
 
 
-def follow(old: App, new: App, version: str) -> App:
+def follow(old: App, new: App, version: str, policy: Policy) -> App:
     """`new` as the successor of `old`: service ports kept, and the times of scaling and of change set.
 
     Returns `old` itself if they say the same.
     """
-    new = ports.keep(new, old)
+    new = ports.keep(new, old, policy.local_port_min, policy.local_port_max)
     kept = {name: getattr(old, name) for name in _SETS if _same_set(getattr(old, name), getattr(new, name))}
     unchanged = replace(
         new,
