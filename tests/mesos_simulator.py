@@ -338,6 +338,7 @@ class MesosSimulator:
             agent.refused_until.clear()
         await response.prepare(request)
         subscribed = {"framework_id": {"value": framework_id}, "heartbeat_interval_seconds": self._heartbeat_seconds}
+        subscribed["master_info"] = self._master_info()
         self._send({"type": "SUBSCRIBED", "subscribed": subscribed})
         self._send({"type": "HEARTBEAT"})
         for task in self.tasks.values():
@@ -361,6 +362,16 @@ class MesosSimulator:
         if kind != "ACKNOWLEDGE":
             self.calls.append(call)
         handler(call.get(kind.lower(), {}))
+
+    def _master_info(self) -> Json:
+        host, _, port = self.address.rpartition(":")
+        address = {"hostname": host, "ip": host, "port": int(port)}
+        return {"id": "simulator", "ip": 16777343, "hostname": host, "port": int(port), "address": address}
+
+    def _on_update_framework(self, update: Json) -> None:
+        info = update["framework_info"]
+        self.framework = {**info, "id": self.framework["id"], "roles": info.get("roles") or ["*"]}
+        self._suppressed = set(update.get("suppressed_roles", ()))
 
     def _on_teardown(self, _: Json) -> None:
         for task in self.tasks.values():

@@ -161,6 +161,16 @@ def test_suppressed_roles_get_nothing() -> None:
     run(work)
 
 
+def test_roles_can_be_added() -> None:
+    async def work(scheduler: Scheduler) -> None:
+        await scheduler.subscribe(roles=("a",))
+        await scheduler.call("SUPPRESS")
+        await scheduler.call("UPDATE_FRAMEWORK", framework_info={"roles": ["a", "b"]}, suppressed_roles=["a"])
+        await scheduler.offer("b")
+
+    run(work)
+
+
 def test_reserved_resources_only_for_their_role() -> None:
     async def work(scheduler: Scheduler) -> None:
         await scheduler.subscribe("RESERVATION_REFINEMENT", roles=("a",))

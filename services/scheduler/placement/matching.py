@@ -15,7 +15,7 @@ from .constraints import Tally
 from .offer import UNRESERVED, Offer, Resource, thousandths
 from .ports import FreePorts, choose, slots
 
-# Agents with GPUs are kept for those who want GPUs, unless the application has this label with one of the values.
+# With this label and one of the values an application may go to scarce agents with GPUs all the same.
 GPU_LABEL = "GPU_SCHEDULING_BEHAVIOR"
 GPU_ANY = ("unrestricted", "undefined")
 
@@ -117,10 +117,12 @@ class Remaining:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator decided. `draining_seconds`: no launch so long before a planned maintenance."""
+    """What the operator decided."""
 
     home_region: str | None = None  # agents elsewhere only for who asks for a region
-    draining_seconds: float = 0.0
+    heed_maintenance: bool = True
+    draining_seconds: float = 0.0  # no launch so long before a planned maintenance
+    scarce_gpus: bool = True  # agents with GPUs are kept for who wants GPUs
 
 
 def match(
@@ -159,7 +161,7 @@ def match(
     )
     if ports is None and not reasons:
         reasons.append(Reason.INSUFFICIENT_PORTS)
-    if not app.gpus and app.labels.get(GPU_LABEL) not in GPU_ANY and remaining.total("gpus"):
+    if policy.scarce_gpus and not app.gpus and app.labels.get(GPU_LABEL) not in GPU_ANY and remaining.total("gpus"):
         reasons.append(Reason.DECLINED_SCARCE_RESOURCES)
     if ports is None or reasons:
         return Rejection(tuple(reasons))
@@ -202,6 +204,8 @@ def _in_region(app: App, offer: Offer, policy: Policy) -> bool:
 
 
 def _in_maintenance(offer: Offer, now: float, policy: Policy) -> bool:
-    if offer.unavailable_from is None or now < offer.unavailable_from - policy.draining_seconds:
+    if not policy.heed_maintenance or offer.unavailable_from is None:
+        return False
+    if now < offer.unavailable_from - policy.draining_seconds:
         return False
     return offer.unavailable_until is None or now < offer.unavailable_until

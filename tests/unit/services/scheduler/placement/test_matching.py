@@ -86,6 +86,11 @@ def test_maintenance() -> None:
     assert reasons(APP, offer, now=100) == ["AgentMaintenance"]
     assert reasons(APP, offer, now=150) == []
     assert reasons(APP, offer, now=95, policy=Policy(draining_seconds=10)) == ["AgentMaintenance"]
+    assert reasons(APP, offer, now=100, policy=Policy(heed_maintenance=False)) == []
+
+
+def test_gpus_need_not_be_scarce() -> None:
+    assert reasons(APP, offered(gpus=2), policy=Policy(scarce_gpus=False)) == []
 
 
 def test_other_regions_only_for_who_asks() -> None:
