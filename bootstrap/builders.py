@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +18,51 @@ _BUILD_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """`script` is run with `--output FOLDER`, and `--source FILE` per input. `programs`: what it calls."""
+    """`script` is run with `--output FOLDER`, and `--source FILE` per input. `programs`: what it calls.
+
+    `parts`: files and folders that it reads; by default the script's own folder.
+    """
 
     script: Path
     programs: Mapping[str, str]
+    parts: tuple[Path, ...] = ()
 
     def inputs(self) -> list[Path]:
-        """The files that decide what comes out: the script's folder, without tests and prose."""
-        folder = self.script.parent
-        files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return sorted(path for path in files if "tests" not in path.parts and path.suffix != ".md")
+        """The files that decide what comes out, without tests, prose and what begins with a dot."""
+        parts = self.parts or (self.script.parent,)
+        return sorted(path for part in parts for path in (source_files(part) if part.is_dir() else [part]))
 
 
+def source_files(folder: Path) -> list[Path]:
+    """The files below `folder` that something can be built from, sorted."""
+
+    def ours(path: Path) -> bool:
+        names = path.relative_to(folder).parts
+        strange = {"__pycache__", "tests"} & set(names) or any(name.startswith(".") for name in names)
+        return path.is_file() and not strange and path.suffix != ".md"
+
+    return sorted(path for path in folder.rglob("*") if ours(path))
+
+
+_SERVICES = paths.CHECKOUT / "packaging" / "services"
 BUILDERS: Mapping[str, Builder] = {
     "mesos": Builder(paths.CHECKOUT / "packaging" / "mesos" / "build.py", engine.BUILDING_PROGRAMS),
     "task-image": Builder(paths.CHECKOUT / "packaging" / "image" / "task" / "build.py", {"dpkg-deb": "dpkg"}),
+    "service-wheels": Builder(
+        _SERVICES / "wheels.py",
+        {},
+        (
+            _SERVICES / "wheels.py",
+            _SERVICES / "archive.py",
+            _SERVICES / "requirements.lock",
+            paths.CHECKOUT / "packaging" / "salt" / "install.sh",
+        ),
+    ),
+    "services": Builder(
+        _SERVICES / "release.py",
+        {},
+        (_SERVICES / "release.py", _SERVICES / "archive.py", paths.CHECKOUT / "services"),
+    ),
 }
 
 
@@ -40,7 +71,8 @@ def fingerprint(name: str, sources: Mapping[str, str]) -> str:
     digest = hashlib.sha256(repr(sorted(sources.items())).encode())
     builder = BUILDERS[name]
     for path in builder.inputs():
-        digest.update(f"\0{path.relative_to(builder.script.parent)}\0".encode() + path.read_bytes())
+        name = os.path.relpath(path, builder.script.parent)
+        digest.update(f"\0{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

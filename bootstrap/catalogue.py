@@ -14,9 +14,9 @@ from bootstrap import paths
 from bootstrap.errors import InvalidTopologyError, UsageError
 
 FILE = paths.PILLAR / "artifacts.yaml"
-KEYS = ("version", "file", "sha256", "size", "licence", "end_of_life", "image", "sources")
+KEYS = ("version", "file", "sha256", "size", "licence", "end_of_life", "image", "baked", "sources")
 KINDS = ("url", "mirror", "package-index", "build")
-BUILDERS = ("mesos", "task-image")
+BUILDERS = ("mesos", "task-image", "service-wheels", "services")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[\w.+~-]+")
 
@@ -35,7 +35,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One artifact. `sha256` is None for what we build, "" where the operator has to fill it in. `size` in bytes."""
+    """One artifact. `sha256` is None for what we build, "" where the operator has to fill it in. `size` in bytes.
+
+    `baked`: part of the machine image; what changes with every edit is sent instead.
+    """
 
     name: str
     version: str
@@ -46,6 +49,7 @@ class Entry:
     end_of_life: datetime.date | None
     image: str | None
     sources: tuple[Source, ...]
+    baked: bool = True
 
 
 def load(path: Path = FILE) -> dict[str, Entry]:
@@ -104,6 +108,8 @@ def _problems(name: str, row: Any, everything: Mapping[str, Any]) -> list[str]:
         found.append(f".size: {row['size']!r} is not a number of bytes")
     if row.get("end_of_life") is not None and not isinstance(row["end_of_life"], datetime.date):
         found.append(f".end_of_life: {row['end_of_life']!r} is not a date (YYYY-MM-DD)")
+    if type(row.get("baked", True)) is not bool:
+        found.append(f".baked: {row['baked']!r} is neither true nor false")
     sources = row.get("sources")
     if sources is not None and not isinstance(sources, list):
         return [*found, ".sources: not a list"]
@@ -143,6 +149,7 @@ def _entry(name: str, row: Mapping[str, Any]) -> Entry:
         end_of_life=row.get("end_of_life"),
         image=row.get("image"),
         sources=tuple(_source(source) for source in row["sources"]),
+        baked=row.get("baked", True),
     )
 
 

@@ -228,5 +228,5 @@ def _nodes(draft: Draft) -> list[Node]:
 
 
 def _in_use(draft: Draft) -> dict[str, Role]:
-    """The whole role table: who asks which roles a cluster uses, asks its nodes."""
-    return dict(draft.roles)
+    """The whole role table, each row filled: who asks which roles a cluster uses, asks its nodes."""
+    return {name: role.filled_by(draft.provider(role)) for name, role in draft.roles.items()}

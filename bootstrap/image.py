@@ -33,9 +33,11 @@ _KEPT = 3  # images: going back to an earlier commit should not mean baking agai
 
 def ensure(cluster: Cluster, progress: Progress) -> str:
     """The image reference for `cluster`: `utopia-machine:<key>`, baked now if need be."""
-    from bootstrap import artifacts, baking
+    from bootstrap import artifacts, baking, catalogue
 
-    wanted = sorted({name for role in cluster.roles.values() for name in role.artifacts})
+    entries = catalogue.load()
+    named = {name for role in cluster.roles.values() for name in role.artifacts}
+    wanted = sorted(name for name in named if name not in entries or entries[name].baked)
     found = artifacts.ensure(wanted, progress)
     components = component_order(cluster)
     given = str(cluster.driver_settings.get("base") or "")

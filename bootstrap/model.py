@@ -7,7 +7,7 @@ what can be derived (quorum, connect strings) is in `plan.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,29 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """One of the implementations that can fill a role, and what it adds to the row.
+
+    `lab`: the default where machines are made to be thrown away; otherwise the first of the row is.
+    """
+
+    name: str
+    components: tuple[str, ...] = ()
+    restart: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    lab: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A row of the role table (pillar/roles.yaml).
 
     `needs`: roles that must be up somewhere in the cluster first. `beside`: roles that must be on the
     same node. `counts`: allowed numbers of nodes, () = any. `restart`: service -> how many of its
     nodes may restart at once ("1", "10%"). `secrets`: names a node of this role receives. `artifacts`:
-    names of the files its nodes take from the artifact server.
+    names of the files its nodes take from the artifact server. `names`: what the certificate of a node is
+    valid for, () = it gets none. In a cluster `provider` has been chosen, and what it adds is in the row.
     """
 
     name: str
@@ -66,9 +82,28 @@ class Role:
     probe: str | None = None
     restart: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
     artifacts: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
+    names: tuple[str, ...] = ()
+    provider: str = ""
+
+    def default_provider(self, *, lab: bool) -> str:
+        """Which one fills the role when the topology does not say; "" where the row names none."""
+        first = self.providers[0].name if self.providers else ""
+        return next((provider.name for provider in self.providers if lab and provider.lab), first)
+
+    def filled_by(self, name: str) -> Role:
+        """The row with what provider `name` adds to it."""
+        chosen = next((provider for provider in self.providers if provider.name == name), Provider(name))
+        return replace(
+            self,
+            provider=name,
+            components=(*self.components, *chosen.components),
+            restart={**self.restart, **chosen.restart},
+            secrets=tuple(dict.fromkeys((*self.secrets, *chosen.secrets))),
+            artifacts=tuple(dict.fromkeys((*self.artifacts, *chosen.artifacts))),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ gets which secret. Salt's states and the tests only look it up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,14 @@ from bootstrap.model import ADMIN_ROLE, BASE_ROLE, LAB_DRIVERS, Cluster, Node, R
 _FIRST = ("machines", "artifacts", "preflight", "salt")
 _ZOOKEEPER = "zookeeper"
 _MASTER = "mesos-master"
-_MESOS_PATH = "/mesos"  # in ZooKeeper
+_MARATHON = "marathon"
+_INGRESS = "ingress"
+_AGENT = "mesos-agent"
+# In ZooKeeper.
+_MESOS_PATH = "/mesos"
+_MARATHON_PATH = "/marathon"
+_RULES_PATH = "/marathon-haproxy/state"  # where Bamboo's users have theirs
+_SMOKE_ROLES = (_MARATHON, _INGRESS, _AGENT)  # with all of them an application can be deployed and called
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class Phase:
     """A named step. `needs`: phases that end first. `components`: folders of salt/, in order, on `nodes`."""
 
     name: str
-    kind: str  # machines, artifacts, preflight, salt, role or verify: a module of bootstrap/phases/
+    kind: str  # machines, artifacts, preflight, salt, role, smoke or verify: a module of bootstrap/phases/
     needs: tuple[str, ...]
     nodes: tuple[str, ...]
     role: str | None = None
@@ -48,6 +55,7 @@ class Plan:
 
     `pillar`: what every minion sees. `node_pillar`: node -> what it alone sees, but for the secrets.
     `secrets`: node -> names of its secrets. `artifacts`: names of what the nodes take from the store.
+    `certificates`: node -> the names that its certificate is valid for, for nodes that get one.
     """
 
     env: str
@@ -57,6 +65,7 @@ class Plan:
     node_pillar: Mapping[str, Mapping[str, Any]]
     secrets: Mapping[str, tuple[str, ...]]
     artifacts: tuple[str, ...]
+    certificates: Mapping[str, tuple[str, ...]]
 
     def as_json(self) -> dict[str, Any]:
         """The whole plan; it holds names of secrets and no secret."""
@@ -88,6 +97,7 @@ def make(cluster: Cluster) -> Plan:
         node_pillar={node.name: {"node": _node(node), "components": kinds[node.roles][0]} for node in cluster.nodes},
         secrets={node.name: kinds[node.roles][1] for node in cluster.nodes},
         artifacts=_once(name for role in used for name in role.artifacts),
+        certificates=dict(_certificates(cluster, used)),
     )
 
 
@@ -126,6 +136,10 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
         phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, role.components))
     awaited = {need for phase in phases for need in phase.needs}
     last = tuple(phase.name for phase in phases if phase.name not in awaited)
+    if present.issuperset(_SMOKE_ROLES):
+        edges = tuple(node.name for node in cluster.with_role(_INGRESS))
+        phases.append(Phase("smoke", "smoke", last, edges))
+        last = ("smoke",)
     return (*phases, Phase("verify", "verify", last, everyone))
 
 
@@ -139,6 +153,8 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "hosts": [{"name": node.name, "address": str(node.address)} for node in cluster.nodes],
         "zookeeper": _zookeeper(cluster),
         "mesos": _mesos(cluster),
+        "marathon": _marathon(cluster),
+        "ingress": _ingress(cluster),
         "artifacts": {"url": _artifacts_url(cluster), "files": {}},  # the artifacts phase knows the files
         "settings": {component: dict(values) for component, values in cluster.settings.items()},
     }
@@ -161,6 +177,28 @@ def _mesos(cluster: Cluster) -> dict[str, Any]:
         "quorum": len(masters) // 2 + 1 if masters else 0,
         "masters": [{"name": node.name, "address": str(node.address)} for node in masters],
     }
+
+
+def _marathon(cluster: Cluster) -> dict[str, Any]:
+    port = _port(cluster, _MARATHON, "http")
+    return {
+        "zk_path": _MARATHON_PATH,
+        "port": port,
+        "endpoints": [f"http://{node.address}:{port}" for node in cluster.with_role(_MARATHON)],
+    }
+
+
+def _ingress(cluster: Cluster) -> dict[str, Any]:
+    ports = ("http", "https", "api")
+    return {"zk_path": _RULES_PATH, "ports": {name: _port(cluster, _INGRESS, name) for name in ports}}
+
+
+def _certificates(cluster: Cluster, used: tuple[Role, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for node in cluster.nodes:
+        names = _once(name for role in used if role.name in node.roles for name in role.names)
+        if names:
+            own = (f"{node.name}.{cluster.domain}", node.name)
+            yield node.name, _once((*(name.format(domain=cluster.domain) for name in names), *own))
 
 
 def _artifacts_url(cluster: Cluster) -> str:

@@ -1,4 +1,4 @@
-"""Salt's wheels: fetched and built once here, hash-locked, so that no machine asks a package index.
+"""Wheels for the machines: fetched and built once here, hash-locked, so that no machine asks a package index.
 
 A wheelhouse is a folder of wheels with `STAMP` (what it was made of) and `SHA256SUMS` (what
 `packaging/salt/install.sh` checks before it installs on a machine).
@@ -39,9 +39,14 @@ def ensure(progress: Progress, lock: Path = LOCK) -> Path:
         if draft is not None:
             engine.install(engine.BUILDING_PROGRAMS, progress, why="one of Salt's dependencies is compiled")
             progress("", "fetching Salt's wheels")
-            _fetch(lock, draft)
-            _seal(draft, target.name)
+            fill(draft, lock, target.name)
     return target
+
+
+def fill(folder: Path, lock: Path, stamp: str) -> None:
+    """Put the wheels that `lock` names into `folder`, with their checksums and the stamp. Raises ArtifactError."""
+    _fetch(lock, folder)
+    _seal(folder, stamp)
 
 
 def ensure_venv(progress: Progress) -> Path:
@@ -87,7 +92,7 @@ def _fetch(lock: Path, folder: Path) -> None:
     done = stream(command, lambda _line: None, timeout=_FETCH_SECONDS, env=environment)
     if not done.ok:
         raise ArtifactError(
-            "Salt's wheels could not be fetched",
+            "the wheels could not be fetched",
             where=str(lock),
             lines=done.tail(),
             cause="the package index does not answer or lacks a version, or a file is not what its hash says",

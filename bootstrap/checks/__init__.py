@@ -12,7 +12,7 @@ Rule = Callable[[Draft], Iterator[Finding]]
 
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order in which its findings are told."""
-    from bootstrap.checks import drivers, ensembles, nodes, ports, resources, settings
+    from bootstrap.checks import drivers, ensembles, marathon_flags, nodes, ports, providers, resources, settings
 
     return (
         nodes.environment,
@@ -34,7 +34,9 @@ def rules() -> tuple[Rule, ...]:
         resources.agents_only,
         resources.resources,
         resources.attributes,
+        providers.providers,
         settings.settings,
+        marathon_flags.flags,
         ensembles.spare,
     )
 

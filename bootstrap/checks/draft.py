@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from bootstrap.checks.finding import Finding, Keys
-from bootstrap.model import Role
+from bootstrap.model import LAB_DRIVERS, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,18 @@ class Draft:
     production: bool
     entries: tuple[Entry, ...]
     settings: Mapping[str, Any]
+    providers: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = True
     defaults: Callable[[str], Mapping[str, Any] | None] = lambda _component: None
     remembered: Mapping[str, int] = field(default_factory=dict)
     remembered_in: str = ""
     removed: Mapping[str, str] = field(default_factory=dict)
+
+    def provider(self, role: Role) -> str:
+        """Which implementation fills `role`: the one the topology names, else the default; "" where there is none."""
+        asked = self.providers.get(role.name)
+        known = [provider.name for provider in role.providers]
+        return asked if asked in known else role.default_provider(lab=self.driver in LAB_DRIVERS)
 
     def finding(self, keys: Keys, value: Any, message: str, fix: str, *, severity: str = "error") -> Finding:
         """A finding in this topology's file."""

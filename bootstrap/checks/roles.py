@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bootstrap.checks.fields import Fields
-from bootstrap.checks.finding import Finding, unknown
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Page, Port, Role
+from bootstrap.checks.finding import Finding, Keys, unknown
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Page, Port, Provider, Role
 
 _ROW = (
     "summary",
@@ -22,8 +22,10 @@ _ROW = (
     "secrets",
     "artifacts",
     "pages",
+    "certificate",
     "providers",
 )
+_PROVIDER = ("components", "restart", "secrets", "artifacts", "lab")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp)")
 _AT_ONCE = re.compile(r"[1-9][0-9]*|([1-9]|[1-9][0-9]|100)%")
@@ -49,15 +51,12 @@ def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], b
             for other in getattr(role, key):
                 if other not in roles:
                     yield unknown(file, ("roles", name, key), other, known, kind="role")
-        for component in role.components:
+        homes: list[tuple[Keys, tuple[str, ...]]] = [(("roles", name, "components"), role.components)]
+        homes += [(("roles", name, "providers", p.name, "components"), p.components) for p in role.providers]
+        for keys, component in ((keys, component) for keys, found in homes for component in found):
             if not has_component(component):
-                yield Finding(
-                    file,
-                    ("roles", name, "components"),
-                    component,
-                    f"there is no folder salt/{component}",
-                    "correct the name, or add the folder",
-                )
+                text = f"there is no folder salt/{component}"
+                yield Finding(file, keys, component, text, "correct the name, or add the folder")
     yield from _cycles(file, roles)
 
 
@@ -89,7 +88,9 @@ def _role(name: str, fields: Fields) -> Role:
     if not _NAME.fullmatch(name):
         fields.add("", None, f"not a name for a role: {name}", "lower-case letters, digits and hyphens, a letter first")
     components = fields.texts("components")
-    if not components and not fields.raw.get("components"):
+    providers = tuple(_providers(fields))
+    alone = not providers or not all(provider.components for provider in providers)
+    if not components and not fields.raw.get("components") and alone:
         fields.add("components", None, "a role without components does nothing", "add components: [...]")
     ports = tuple(_ports(fields))
     return Role(
@@ -103,10 +104,29 @@ def _role(name: str, fields: Fields) -> Role:
         probe=fields.text("probe"),
         restart=dict(_restart(fields)),
         secrets=fields.texts("secrets"),
-        providers=fields.texts("providers"),
+        providers=providers,
         artifacts=fields.texts("artifacts"),
         pages=tuple(_pages(fields, {port.name: port for port in ports})),
+        names=fields.texts("certificate"),
     )
+
+
+def _providers(fields: Fields) -> Iterator[Provider]:
+    """A list of names, or a mapping with what each adds to the row."""
+    if not isinstance(fields.raw.get("providers"), Mapping):
+        yield from (Provider(name) for name in fields.texts("providers"))
+        return
+    for name, raw in fields.section("providers").items():
+        own = Fields(fields.file, (*fields.keys, "providers", name), raw, fields.findings)
+        own.only(*_PROVIDER)
+        yield Provider(
+            name=name,
+            components=own.texts("components"),
+            restart=dict(_restart(own)),
+            secrets=own.texts("secrets"),
+            artifacts=own.texts("artifacts"),
+            lab=own.flag("lab"),
+        )
 
 
 def _counts(fields: Fields) -> Iterator[int]:

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
 from bootstrap.checks.finding import Finding, Keys, nearest, unknown
+from bootstrap.model import Role
 
 # Settings that went away: "component.key" -> what to do now. An entry lives for one release, then goes.
 REMOVED: Mapping[str, str] = {}
 # Settings that follow from something else in the file.
+_TABLE = "the port is in pillar/roles.yaml, where every reader finds it"
+_TOPOLOGY = "it follows from the topology"
+_FILE = "what is in it is generated, and reaches the service by a file of its own"
 DERIVED: Mapping[str, str] = {
     "base.lab_machine": "it follows from driver.name",
-    "artifact-server.port": "the port is in pillar/roles.yaml, where every reader finds it",
-    "zookeeper.config.clientPort": "the port is in pillar/roles.yaml, where every reader finds it",
+    "artifact-server.port": _TABLE,
+    "zookeeper.config.clientPort": _TABLE,
+    "marathon.flags.http_port": _TABLE,
+    "marathon.flags.http_credentials": _FILE,
+    "marathon.flags.mesos_authentication_secret": _FILE,
+    "marathon.flags.mesos_authentication_secret_file": _FILE,
+    "utopia-scheduler.config.http_port": _TABLE,
+    "utopia-scheduler.config.http_credentials_file": _FILE,
+    "utopia-scheduler.config.mesos_authentication_secret_file": _FILE,
+    "utopia-scheduler.config.zk_credentials_file": _FILE,
+    "utopia-router.config.http_port": _TABLE,
+    "utopia-router.config.https_port": _TABLE,
+    "utopia-router.config.api_credentials_file": _FILE,
+    "utopia-router.config.marathon_password_file": _FILE,
+    "utopia-router.config.stats_credentials_file": _FILE,
+    "utopia-router.config.zookeeper_credentials_file": _FILE,
+    **dict.fromkeys(
+        (
+            *("marathon.flags." + flag for flag in ("master", "zk", "hostname", "http_address")),
+            *("marathon.flags." + flag for flag in ("mesos_authentication", "mesos_authentication_principal")),
+            *("utopia-scheduler.config." + key for key in ("master", "zk", "hostname", "http_address")),
+            "utopia-scheduler.config.mesos_authentication_principal",
+            *("utopia-router.config." + key for key in ("marathon_endpoints", "marathon_user", "bind")),
+            *("utopia-router.config." + key for key in ("zookeeper_hosts", "zookeeper_path", "haproxy_config")),
+        ),
+        _TOPOLOGY,
+    ),
 }
 LAB_ONLY = "lab_"  # settings that begin so are for throwaway machines
 _TYPING_ERROR = 0.9  # how alike two keys are when one is probably the other, misspelt
@@ -23,7 +52,8 @@ _TYPING_ERROR = 0.9  # how alike two keys are when one is probably the other, mi
 
 def settings(draft: Draft) -> Iterator[Finding]:
     """Every setting is one that its component has."""
-    components = list(dict.fromkeys(name for role in draft.roles.values() for name in role.components))
+    homes = _homes(draft)
+    components = list(homes)
     for component, values in draft.settings.items():
         keys: Keys = ("settings", component)
         if component not in components:
@@ -34,6 +64,28 @@ def settings(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(keys, values, "must be a mapping", f"write {component}: {{key: value}}")
         else:
             yield from _component(draft, component, values)
+            yield from _unused(draft, component, homes[component])
+
+
+def _homes(draft: Draft) -> dict[str, list[tuple[Role, str]]]:
+    """Component -> the roles that have it, each with the provider that brings it, "" for the row itself."""
+    homes: dict[str, list[tuple[Role, str]]] = {}
+    for role in draft.roles.values():
+        for component in role.components:
+            homes.setdefault(component, []).append((role, ""))
+        for provider in role.providers:
+            for component in provider.components:
+                homes.setdefault(component, []).append((role, provider.name))
+    return homes
+
+
+def _unused(draft: Draft, component: str, homes: Sequence[tuple[Role, str]]) -> Iterator[Finding]:
+    """Settings of an implementation that fills no role here."""
+    if not any(provider in ("", draft.provider(role)) for role, provider in homes):
+        role, provider = homes[0]
+        message = f"without effect: {component} is of provider {provider}, and {draft.provider(role)} fills {role.name}"
+        fix = f"remove it, or write providers: {{{role.name}: {provider}}}"
+        yield draft.finding(("settings", component), None, message, fix, severity="warning")
 
 
 def _component(draft: Draft, component: str, values: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, nearest, unknown
 from bootstrap.model import BASE_ROLE, Role
 
-_TOP = ("driver", "domain", "network", "production", "nodes", "settings")
+_TOP = ("driver", "domain", "network", "production", "providers", "nodes", "settings")
 _NODE = ("address", "roles", "zookeeper_id", "attributes", "resources")
 
 
@@ -33,6 +33,7 @@ def read(env: str, file: str, data: Any, roles: Mapping[str, Role], findings: li
         production=top.flag("production"),
         entries=entries,
         settings=top.section("settings"),
+        providers=top.section("providers"),
         complete=complete,
     )
 

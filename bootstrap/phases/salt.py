@@ -117,9 +117,19 @@ class _Bootstrap:
         files = {name: artifact.as_pillar() for name, artifact in self.context.artifacts.items()}
         cluster = {**plan.pillar, "artifacts": {**plan.pillar["artifacts"], "files": files}}
         nodes = {
-            name: {**values, "secrets": secrets.values(plan.secrets[name])} for name, values in plan.node_pillar.items()
+            name: {**values, "secrets": secrets.values(plan.secrets[name]), **self._certificate(name)}
+            for name, values in plan.node_pillar.items()
         }
         return salt_files.pillar(cluster, nodes)
+
+    def _certificate(self, node: str) -> dict[str, Any]:
+        """The certificate of a node whose roles serve TLS to the outside, and its key."""
+        names = self.context.plan.certificates.get(node)
+        if not names:
+            return {}
+        address = next(str(each.address) for each in self.context.cluster.nodes if each.name == node)
+        certificate, key = self.context.authority.issue(node, names, [address])
+        return {"certificate": certificate.decode() + self.context.authority.ca_pem.decode(), "key": key.decode()}
 
     def _ask(self, nodes: Sequence[str], seconds: float = _ASK_SECONDS) -> dict[str, Any]:
         """Fingerprints of the nodes that give one; none of them while there is no API."""

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the Salt venv from a wheelhouse (see bootstrap/wheelhouse.py), without any network.
-#   install.sh WHEELHOUSE [TARGET]
+# Makes a venv from a wheelhouse (see bootstrap/wheelhouse.py), without any network.
+#   install.sh WHEELHOUSE [TARGET] [MODULE]   MODULE: what must be importable from it; by default Salt's venv is made
 # Used while the machine image is baked, and over SSH on existing machines. May be repeated: a venv with
 # the wheelhouse's stamp is left alone. Needs python3 only: no pip, no ensurepip.
 set -eu
-wheelhouse=$1 target=${2:-/opt/saltstack/salt}
+wheelhouse=$1 target=${2:-/opt/saltstack/salt} module=${3:-salt.client}
 python=${PYTHON:-/usr/bin/python3}
 stamp=$(cat "$wheelhouse/STAMP")
 if [ "$(cat "$target/.stamp" 2>/dev/null || true)" = "$stamp" ]; then
@@ -35,7 +35,7 @@ for wheel in "$wheelhouse"/*.whl; do
 done
 PYTHONPATH="$pip" "$target/bin/python" -m pip --isolated install --quiet --no-index --no-deps \
     --disable-pip-version-check --root-user-action=ignore "$@"
-"$target/bin/python" -c 'import salt.client'
+"$target/bin/python" -c "import $module"
 echo "$stamp" >"$target/.stamp"
 trap - EXIT
 rm -rf "$old"

@@ -56,3 +56,9 @@ def naming_faults(name, address):
 def swap_areas():
     """The swap areas in use: devices or files."""
     return [line.split()[0] for line in (PROC / "swaps").read_text(encoding="utf-8").splitlines()[1:]]
+
+
+def java_heap():
+    """A quarter of this machine's memory for a Java service beside others, from 768m to 4096m."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return f"{min(4096, max(768, memory // 4))}m"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 TIMEOUT = 3  # seconds per question
 ZOOKEEPER_PORT, MASTER_PORT, AGENT_PORT = 2181, 5050, 5051
+OPERATOR = "operator"  # the user of every HTTP API
 CA = "/etc/utopia/ca.crt"
 MASTER_CREDENTIALS = "/etc/mesos/master-credentials.json"
 AGENT_CREDENTIALS = "/etc/mesos/agent-http-credentials.json"
@@ -32,7 +33,7 @@ def probe(name):
 
 def squatter(name, unit=None):
     """Who else has the port of the service behind probe `name`, in words; "" for nobody."""
-    port = PORTS.get(name)
+    port = PORTS[name]() if name in PORTS else None
     listening = __salt__["cmd.run_stdout"](["ss", "-Hltnp", f"sport = :{port}"], python_shell=False) if port else ""
     for program, process in re.findall(r'\("([^"]+)",pid=(\d+)', listening):
         try:
@@ -102,10 +103,14 @@ def _mesos_metrics(port, credentials):
     return json.loads(_expect(_http(port, "/metrics/snapshot", credentials), "/metrics/snapshot"))
 
 
-def _http(port, path, credentials=None):
-    """GET without following redirects: (status, headers, body). Credentials never leave this node."""
+def _http(port, path, credentials=None, login=None):
+    """GET without following redirects: (status, headers, body). Credentials never leave this node.
+
+    `credentials`: a file of Mesos; `login`: "user:password".
+    """
     connection = http.client.HTTPConnection(_address(), port, timeout=TIMEOUT)
-    headers = {"Authorization": f"Basic {_operator(credentials)}"} if credentials else {}
+    login = _operator(credentials) if credentials else login
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -116,8 +121,8 @@ def _http(port, path, credentials=None):
 
 def _operator(path):
     for credential in json.loads(Path(path).read_text(encoding="utf-8"))["credentials"]:
-        if credential["principal"] == "operator":
-            return base64.b64encode(f"operator:{credential['secret']}".encode()).decode()
+        if credential["principal"] == OPERATOR:
+            return f"{OPERATOR}:{credential['secret']}"
     raise NotReadyError(f"{path} holds no credential of the principal operator")
 
 
@@ -126,6 +131,35 @@ def _expect(response, path):
     if status != http.HTTPStatus.OK:
         raise NotReadyError(f"{path} answers with status {status}")
     return body
+
+
+def _marathon():
+    """Ready when a leader is known and its framework is registered; one that stands by asks the leader."""
+    port = __pillar__["marathon"]["port"]
+    leader = json.loads(_expect(_http(port, "/v2/leader", login=_marathon_login()), "/v2/leader")).get("leader", "")
+    info = json.loads(_expect(_http(port, "/v2/info", login=_marathon_login()), "/v2/info"))
+    mode = "leader" if leader == f"{_address()}:{port}" else "follower"
+    if not leader:
+        return _answer(False, "knows no leader")
+    if not info.get("frameworkId"):
+        return _answer(False, f"{leader} leads, and Mesos has not registered it", mode)
+    return _answer(True, "leads" if mode == "leader" else f"stands by for {leader}", mode)
+
+
+def _marathon_login():
+    return f"{OPERATOR}:{__pillar__['secrets']['marathon-operator']}"
+
+
+def _haproxy():
+    """Ready when it answers at all: what it answers to an unknown host is its configuration's affair."""
+    status, _, _ = _http(__pillar__["ingress"]["ports"]["http"], "/")
+    return _answer(True, f"answers with status {status}")
+
+
+def _ingress():
+    """Ready when HAProxy serves and the provider has an API: then it has written HAProxy's configuration."""
+    _expect(_http(__pillar__["ingress"]["ports"]["api"], "/status"), "/status")
+    return _haproxy()
 
 
 def _docker():
@@ -154,11 +188,21 @@ def _answer(ready, detail, mode=""):
     return {"ready": ready, "mode": mode, "detail": detail}
 
 
-PORTS = {"zookeeper": ZOOKEEPER_PORT, "mesos-master": MASTER_PORT, "mesos-agent": AGENT_PORT}
+PORTS = {
+    "zookeeper": lambda: ZOOKEEPER_PORT,
+    "mesos-master": lambda: MASTER_PORT,
+    "mesos-agent": lambda: AGENT_PORT,
+    "marathon": lambda: __pillar__["marathon"]["port"],
+    "haproxy": lambda: __pillar__["ingress"]["ports"]["http"],
+    "ingress": lambda: __pillar__["ingress"]["ports"]["api"],
+}
 PROBES = {
     "zookeeper": _zookeeper,
     "mesos-master": _mesos_master,
     "mesos-agent": _mesos_agent,
+    "marathon": _marathon,
+    "haproxy": _haproxy,
+    "ingress": _ingress,
     "docker": _docker,
     "artifact-server": _artifact_server,
 }

@@ -18,7 +18,12 @@ COMPONENTS = sorted(path.parent.name for path in paths.SALT.glob("*/init.sls"))
 ARTIFACTS = {
     "mesos": {"file": "utopia-mesos_1.11.0-1_amd64.deb", "sha256": "ab" * 32, "version": "1.11.0-1"},
     "task-image": {"file": "task.tar", "sha256": "cd" * 32, "version": "1", "image": "utopia/task:1"},
+    "marathon": {"file": "marathon-1.11.24-9ee9f3ceb.tgz", "sha256": "ef" * 32, "version": "1.11.24"},
+    "bamboo": {"file": "bamboo-0.3.1-linux-amd64.tar.gz", "sha256": "01" * 32, "version": "0.3.1"},
+    "service-wheels": {"file": "utopia-service-wheels_1.tar", "sha256": "23" * 32, "version": "1"},
+    "services": {"file": "utopia-services_1.tar", "sha256": "45" * 32, "version": "1"},
 }
+TLS = {"certificate": "CERTIFICATE\n", "key": "secret-of-key\n"}
 
 Rendered = dict[str, Any]
 Render = Callable[[Path, Mapping[str, Any]], dict[str, Rendered]]
@@ -32,6 +37,7 @@ def minions_of(env: str) -> dict[str, dict[str, Any]]:
         secrets = {name: f"secret-of-{name}" for name in made.secrets[node]}
         pillar = json.loads(json.dumps({**made.pillar, **own, "secrets": secrets}))
         pillar["artifacts"]["files"] = ARTIFACTS
+        pillar |= TLS if node in made.certificates else {}
         minions[f"{env}/{node}"] = {"pillar": pillar, "sls": _rolled(pillar["components"])}
     return minions
 

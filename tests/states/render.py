@@ -17,6 +17,7 @@ import salt.state
 import salt.utils.templates
 
 CGROUP = "/docker/0123456789ab"
+HEAP = "1536m"
 MEASURED = "cpus:3;mem:6900;disk:80000;ports:[31000-31999]"
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
 
@@ -53,6 +54,7 @@ class Tree:
         self.highstate = salt.state.HighState(opts, pillar_override={"components": []})
         self.state = self.highstate.state
         self.state.functions["machine.cgroup"] = lambda: CGROUP
+        self.state.functions["machine.java_heap"] = lambda: HEAP
         self.state.functions["machine.task_resources"] = lambda ports, persisted: MEASURED
 
     def render(self, name, minion):

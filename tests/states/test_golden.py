@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).with_name("golden")
-NODES = ["local/admin-1", "local/control-1", "local/agent-1", "prod/admin-1", "prod/control-1", "prod/agent-01"]
+NODES = [
+    *("local/admin-1", "local/control-1", "local/agent-1", "local/edge-1"),
+    *("prod/admin-1", "prod/control-1", "prod/agent-01", "prod/edge-1"),
+]
 
 
 @pytest.mark.parametrize("node", NODES)

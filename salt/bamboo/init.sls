@@ -1,0 +1,5 @@
+include:
+  - bamboo.install
+  - bamboo.config
+  - bamboo.reload
+  - bamboo.service

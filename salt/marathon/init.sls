@@ -1,0 +1,4 @@
+include:
+  - marathon.install
+  - marathon.config
+  - marathon.service

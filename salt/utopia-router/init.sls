@@ -1,0 +1,3 @@
+include:
+  - utopia-router.config
+  - utopia-router.service

@@ -1,0 +1,3 @@
+include:
+  - utopia-scheduler.config
+  - utopia-scheduler.service

@@ -1,0 +1,3 @@
+include:
+  - utopia-services.install
+  - utopia-services.release
