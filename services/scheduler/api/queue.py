@@ -1,0 +1,43 @@
+"""/v2/queue: instances that wait for an offer, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from services.scheduler.api import answers, queries
+from services.scheduler.api.answers import Refusal
+from services.scheduler.api.context import Context
+
+
+async def get(context: Context, request: web.Request) -> web.StreamResponse:
+    """What waits, for how long, and what became of the offers; `embed=lastUnusedOffers` shows these."""
+    with_offers = "lastUnusedOffers" in request.query.getall("embed", [])
+    queue = context.core.queue
+    items = []
+    for item in queue.items():
+        delay = queue.delay_until(item.app)
+        document: dict[str, Any] = {
+            "app": orjson.Fragment(context.fragments.app(item.app, ())),
+            "count": item.count,
+            "role": item.app.role,
+            "delay": {"timeLeftSeconds": max(0, math.ceil(delay)), "overdue": delay <= 0},
+            "since": item.since,
+            "processedOffersSummary": item.summary.document(),
+        }
+        if with_offers:
+            document["lastUnusedOffers"] = item.summary.unused_document()
+        items.append(document)
+    return answers.document({"queue": items})
+
+
+async def delete_delay(context: Context, _request: web.Request, name: str) -> web.StreamResponse:
+    """The next launch waits no longer: 204."""
+    app_id = queries.path_id(name)
+    if context.core.queue.get(app_id) is None:
+        raise Refusal(404, f"Application {app_id} not found in tasks queue.")
+    context.core.queue.reset_delay(app_id)
+    return web.Response(status=204)
