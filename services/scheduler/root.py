@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -44,12 +44,21 @@ class Root:
 
     def __init__(self, store: Store, group: Group) -> None:
         self._store = store
+        self._listeners: list[Callable[[Group], None]] = []
         self.group = group
+
+    def listen(self, listener: Callable[[Group], None]) -> None:
+        """Calls `listener` with each new group; it must be quick and must not raise."""
+        self._listeners.append(listener)
 
     @classmethod
     def of_stored(cls, store: Store, apps: Mapping[str, App], groups: Mapping[str, Mapping[str, Any]]) -> Root:
         """The root as a leader before us left it."""
         return cls(store, assemble(apps.values(), groups))
+
+    def apps(self) -> Mapping[str, App]:
+        """All applications as they are wanted now, by id."""
+        return self.group.all_apps()
 
     def app(self, app_id: str) -> App | None:
         """What is wanted of an application; None: there is none of that id."""
@@ -97,6 +106,8 @@ class Root:
             apps={app_id: app.version for app_id, app in after.items()},
         )
         self.group = group
+        for listener in self._listeners:
+            listener(group)
 
 
 def assemble(apps: Iterable[App], groups: Mapping[str, Mapping[str, Any]]) -> Group:

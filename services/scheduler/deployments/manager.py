@@ -57,8 +57,12 @@ class UnknownDeployment(DeploymentRefused):
 class DeploymentManager:
     """One per leading scheduler. Changes of the root go through it, one after the other."""
 
-    def __init__(self, root: Root, parts: Parts, store: Store, *, maximum: int) -> None:
+    def __init__(
+        self, root: Root, parts: Parts, store: Store, *, maximum: int, unlocked: Callable[[str], None] | None = None
+    ) -> None:
+        """`unlocked(app id)`: no deployment looks after the application any more."""
         self._root = root
+        self._unlocked = unlocked
         self._parts = parts
         self._store = store
         self._maximum = maximum
@@ -214,11 +218,13 @@ class DeploymentManager:
             raise TooManyDeployments(self._maximum)
         await self._halt(conflicts)
         deployment = Deployment(made, self._parts)
+        self._lock(deployment)  # nobody else may act on what the root says before the deployment does
         try:
             if made.steps:
                 await self._store.save_deployment(made.id, stored.to_document(made, 0))
             await self._root.commit(target, made.version)
         except BaseException:
+            self._unlock(deployment)
             for conflict in conflicts:
                 self._start(conflict)
             raise
@@ -229,15 +235,27 @@ class DeploymentManager:
             log.info("deployment %s of %s", made.id, ", ".join(sorted(made.affected)))
             self._start(deployment)
         else:
+            self._unlock(deployment)
             self._parts.bus.publish("deployment_success", id=made.id, plan=made.event_document())
         return made
 
+    def _lock(self, deployment: Deployment) -> None:
+        self._running[deployment.plan.id] = deployment
+        for app_id in deployment.plan.affected:
+            self._by_app[app_id] = deployment.plan.id
+
+    def _unlock(self, deployment: Deployment) -> None:
+        self._running.pop(deployment.plan.id, None)
+        for app_id in deployment.plan.affected:
+            if self._by_app.get(app_id) == deployment.plan.id:
+                del self._by_app[app_id]
+                if self._unlocked is not None:
+                    self._unlocked(app_id)
+
     def _start(self, deployment: Deployment) -> None:
-        made = deployment.plan
-        self._running[made.id] = deployment
-        for app_id in made.affected:
-            self._by_app[app_id] = made.id
-        self._tasks[made.id] = asyncio.create_task(self._run(deployment), name=f"deployment {made.id}")
+        self._lock(deployment)
+        name = f"deployment {deployment.plan.id}"
+        self._tasks[deployment.plan.id] = asyncio.create_task(self._run(deployment), name=name)
 
     async def _run(self, deployment: Deployment) -> None:
         try:
@@ -265,10 +283,7 @@ class DeploymentManager:
 
     async def _ended(self, deployment: Deployment, event_type: str) -> None:
         made = deployment.plan
-        self._running.pop(made.id, None)
-        for app_id in made.affected:
-            if self._by_app.get(app_id) == made.id:
-                del self._by_app[app_id]
+        self._unlock(deployment)
         self._parts.bus.publish(event_type, id=made.id, plan=made.event_document())
         idle = self._idle.pop(made.id, None)
         if idle is not None:

@@ -103,6 +103,9 @@ class World:
         self.least = 1000  # that served at one time, once somebody noted it
         self._numbers = itertools.count()
         self._scheduled = False
+        for instance in list(self.registry.all()):  # as the real killer does
+            if instance.condition is Condition.KILLING:
+                asyncio.get_running_loop().call_later(0.005, self.registry.forget, instance)
 
     # the killer
     def kill(self, instances: Iterable[Instance], *, wipe: bool = False) -> None:

@@ -51,7 +51,10 @@ def app(app_id: str = "/a", *, cmd: str = "one", **fields: Any) -> App:
 
 
 def later(world: World, old: App, **fields: Any) -> App:
-    return update.follow(old, replace(old, **fields), world.manager.next_version())
+    version = world.manager.next_version()
+    if set(fields) == {"instances"}:
+        return update.scaled(old, fields["instances"], version)
+    return update.restarted(replace(old, **fields), version)
 
 
 def test_a_new_application() -> None:
@@ -283,7 +286,7 @@ def test_a_new_leader_goes_on_without_restarting_what_is_done() -> None:
         world.sick.add("two")
         two = later(world, one, cmd="two")
         await world.deploy(two, wait=False)
-        await world.until(lambda: world.versions("/a").count(two.version) == 2)
+        await world.until(lambda: [i.healthy for i in world.registry.all() if i.version == two.version] == [False] * 2)
         await world.manager.stop()
         world.registry.update(
             next(i for i in world.registry.of("/a").values() if i.version == two.version), healthy=True
