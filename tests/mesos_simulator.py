@@ -119,6 +119,11 @@ class MesosSimulator:
     def subscribed(self) -> bool:
         return bool(self._stream)
 
+    @property
+    def outstanding(self) -> int:
+        """Events that the scheduler has not read yet, apart from what is in the connection's buffers."""
+        return self._outbox.qsize()
+
     def of_type(self, kind: str) -> list[Json]:
         """The calls of one type so far."""
         return [call for call in self.calls if call["type"] == kind]
