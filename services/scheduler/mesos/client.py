@@ -75,6 +75,7 @@ class MesosClient:
         self._stream_id = ""
         self._subscribed = False
         self._closing = asyncio.Event()
+        self._again = asyncio.Event()  # subscribe anew
         self._role_calls = asyncio.Lock()  # SUPPRESS and REVIVE arrive in the order they were made
 
     @property
@@ -172,9 +173,16 @@ class MesosClient:
         """Subscribe for more roles; at once if connected, otherwise with the next subscription."""
         async with self._role_calls:
             self._info["roles"] = sorted({*self._info["roles"], *roles})
-            if self.connected:
-                update = {"framework_info": self._info, "suppressed_roles": sorted(self._suppressed)}
+            if not self.connected:
+                return
+            update = {"framework_info": self._info, "suppressed_roles": sorted(self._suppressed)}
+            try:
                 await self._call("UPDATE_FRAMEWORK", update_framework=update)
+            except MesosError as error:
+                if not error.refused:
+                    raise
+                log.info("subscribing again for roles %s: %s", ", ".join(self._info["roles"]), error)
+                self._again.set()
 
     async def teardown(self) -> None:
         """End the framework and all its tasks. Its id cannot be used again."""
@@ -200,7 +208,7 @@ class MesosClient:
         )
         try:
             async with request as response:
-                if response.status != 202:
+                if response.status not in (200, 202):  # UPDATE_FRAMEWORK is answered when it is done
                     answer = (await response.text())[:500]
                     raise MesosError(f"{call}: {response.status} {answer}", refused=True)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -244,7 +252,9 @@ class MesosClient:
             reading,
             asyncio.create_task(self._detector.changed(master)),
             asyncio.create_task(self._closing.wait()),
+            asyncio.create_task(self._again.wait()),
         }
+        self._again.clear()
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
