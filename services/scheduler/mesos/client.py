@@ -72,6 +72,7 @@ class MesosClient:
         self._call_timeout = call_timeout
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._headers: dict[str, str] = {}
         self._stream_id = ""
         self._subscribed = False
         self._closing = asyncio.Event()
@@ -197,7 +198,7 @@ class MesosClient:
         if not self.connected:
             raise MesosError(f"{call}: not subscribed", refused=True)
         message = {"type": call, "framework_id": self._info["id"], **arguments}
-        headers = {**self._headers(), "Mesos-Stream-Id": self._stream_id}
+        headers = {**self._headers, "Mesos-Stream-Id": self._stream_id}
         timeout = aiohttp.ClientTimeout(total=self._call_timeout)
         request = self._http().post(
             f"http://{self.master}{_API}",
@@ -231,10 +232,11 @@ class MesosClient:
         }
         if "id" in self._info:
             message["framework_id"] = self._info["id"]
+        self._headers = self._login()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         url = f"http://{master}{_API}"
         request = self._http().post(
-            url, data=orjson.dumps(message), headers=self._headers(), timeout=timeout, allow_redirects=False
+            url, data=orjson.dumps(message), headers=self._headers, timeout=timeout, allow_redirects=False
         )
         async with request as response:
             if response.status == 307:
@@ -307,7 +309,8 @@ class MesosClient:
             self._session = aiohttp.ClientSession(connector=connector, read_bufsize=_PIECE)
         return self._session
 
-    def _headers(self) -> dict[str, str]:
+    def _login(self) -> dict[str, str]:
+        """Read with each subscription, so that a secret may be changed while we run."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._principal is not None and self._secret_file is not None:
             secret = Path(self._secret_file).read_text(encoding="utf-8").strip()
