@@ -21,12 +21,9 @@ give haproxy its certificate:
 # Until the provider of the role writes its own: HAProxy starts without anybody's help.
 give haproxy something to start with:
   file.managed:
-    - name: /etc/haproxy/edge.cfg
-    - source: salt://haproxy/files/edge.cfg
+    - name: /etc/haproxy/start.cfg
+    - source: salt://haproxy/files/start.cfg
     - template: jinja
-    - user: haproxy-admin
-    - mode: '0644'
-    - replace: False
     - context: {{ {'haproxy': haproxy} | json }}
     - require:
       - file: make the folders of haproxy

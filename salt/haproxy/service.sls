@@ -12,6 +12,7 @@ mark haproxy for a restart when it runs with old files:
     - name: haproxy
     - files:
       - /etc/systemd/system/haproxy.service
+      - /etc/haproxy/start.cfg
       - /var/lib/dpkg/info/haproxy.list
 
 start haproxy:

@@ -1,0 +1,41 @@
+"""Phase `smoke`: an application deployed through Marathon's API answers through the edge, also while it is changed."""
+
+from __future__ import annotations
+
+from bootstrap.health.net import Login
+from bootstrap.phases import Context, PhaseResult
+from bootstrap.plan import Phase
+from bootstrap.smoke import sample
+from bootstrap.smoke.edge import Edge
+from bootstrap.smoke.marathon import Marathon
+from bootstrap.smoke.proof import Proof
+
+USER = "operator"
+
+
+def run(context: Context, phase: Phase) -> PhaseResult:
+    """No change where the sample application is there and served. Raises NotReadyError or VerifyError."""
+    proof = proof_of(context)
+    note = f"the sample application answers at {sample.url(context.cluster) or 'the edge'}"
+    if proof.holds():
+        return PhaseResult(notes=(note,))
+    seen = proof.show(lambda text: context.progress(phase.name, text))
+    return PhaseResult(changes={phase.nodes[0]: 1}, notes=(seen, note))
+
+
+def proof_of(context: Context) -> Proof:
+    """With the addresses and logins of this environment."""
+    plan, secrets = context.plan, context.secrets
+    ports = plan.pillar["ingress"]["ports"]
+    edges = [
+        Edge(
+            node.name,
+            str(node.address),
+            ports["http"],
+            ports["api"],
+            Login(USER, secrets.value("router-api")) if "router-api" in plan.secrets[node.name] else None,
+        )
+        for node in context.cluster.with_role(sample.ROLE)
+    ]
+    login = Login(USER, secrets.value("marathon-operator"))
+    return Proof(Marathon(plan.pillar["marathon"]["endpoints"], login), edges, context.cluster.domain)
