@@ -27,6 +27,8 @@ Document = Mapping[str, Any]
 
 _OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
 
+SINGLE_INSTANCE = "MARATHON_SINGLE_INSTANCE_APP"  # a label: "true" says that there may never be two
+
 _HTTP = ("HTTP", "HTTPS", "MESOS_HTTP", "MESOS_HTTPS")
 
 # API name -> name in `App`, for values that are taken as they are.
@@ -97,6 +99,8 @@ def app(document: Document, *, version: str, base: str, role: str, network_name:
         fields["check"] = _check(document["check"])
     if "upgradeStrategy" in document:
         fields["upgrade_strategy"] = _upgrade(document["upgradeStrategy"])
+    elif document.get("labels", {}).get(SINGLE_INSTANCE) == "true":
+        fields["upgrade_strategy"] = UpgradeStrategy(0.0, 0.0)
     if "unreachableStrategy" in document:
         fields["unreachable_strategy"] = _unreachable(document["unreachableStrategy"])
     return App(

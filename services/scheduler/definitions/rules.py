@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.scheduler.definitions import rules_checks, rules_network
 from services.scheduler.definitions.app import App, Constraint, Container
+from services.scheduler.definitions.build import SINGLE_INSTANCE
 from services.scheduler.definitions.errors import Problems
 
 RESERVED_NAMES = ("restart", "tasks", "versions", ".", "..")
@@ -144,7 +145,7 @@ def _check_container(container: Container, policy: Policy, problems: Problems) -
 
 
 def _check_single_instance(app: App, problems: Problems) -> None:
-    if app.labels.get("MARATHON_SINGLE_INSTANCE_APP") != "true":
+    if app.labels.get(SINGLE_INSTANCE) != "true":
         return
     if app.instances > 1:
         problems.add("", "Single instance app may only have one instance")
