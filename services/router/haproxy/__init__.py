@@ -1,0 +1,1 @@
+"""HAProxy: its configuration, its maps, its command line and its reload."""
