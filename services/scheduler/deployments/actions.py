@@ -20,10 +20,18 @@ from services.scheduler.instances.instance import Condition, Instance
 _OUT_OF_REACH = (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
 
 
-def begin(action: Action, parts: Parts) -> None:
-    """Before the first look: what waits for offers by the old definition waits no longer, nor for its failures."""
-    parts.queue.purge(action.app.id)
-    parts.queue.reset_delay(action.app.id)
+def begin(action: Action, plan: DeploymentPlan, parts: Parts) -> None:
+    """Before the first look: what waits for offers by the old definition waits no longer, nor for its failures.
+
+    Instances that run the wanted definition under an older version get the new one, so that everybody (constraints,
+    clients that wait for the version) sees them as what they are. Their environment still names the old version.
+    """
+    app = action.app
+    parts.queue.purge(app.id)
+    parts.queue.reset_delay(app.id)
+    for instance in list(parts.instances.of(app.id).values()):
+        if plan.takes_over(app.id, instance.version):
+            parts.instances.update(instance, version=app.version)
 
 
 def look(action: Action, plan: DeploymentPlan, parts: Parts) -> bool:
@@ -50,6 +58,10 @@ def serves(app: App, instance: Instance) -> bool:
 
 def _live(app_id: str, parts: Parts) -> list[Instance]:
     return [instance for instance in parts.instances.of(app_id).values() if not instance.condition.is_terminal]
+
+
+def _is_outdated(app: App, instance: Instance) -> bool:
+    return instance.version < app.last_config_change_at
 
 
 def _is_leaving(instance: Instance) -> bool:
@@ -103,11 +115,11 @@ def _first(action: Action, active: list[Instance], surplus: int) -> list[Instanc
 
 def _restart(app: App, plan: DeploymentPlan, parts: Parts) -> bool:
     live = _live(app.id, parts)
-    old = [instance for instance in live if not plan.is_current(app, instance.version)]
+    old = [instance for instance in live if _is_outdated(app, instance)]
     # An old one that was given up and replaced already holds no room, and must not come back.
     _kill([instance for instance in old if instance.condition is Condition.UNREACHABLE_INACTIVE], parts)
     old = [instance for instance in old if instance.condition.is_active]
-    new = [i for i in live if i.condition.is_active and plan.is_current(app, i.version)]
+    new = [instance for instance in live if instance.condition.is_active and not _is_outdated(app, instance)]
     _check_readiness(app, new, parts)
     queued = parts.queue.count(app.id)
     view = View(

@@ -70,7 +70,7 @@ class Deployment:
         app_id = action.app.id
         changed = self._changed[app_id] = asyncio.Event()
         try:
-            actions.begin(action, self._parts)
+            actions.begin(action, self.plan, self._parts)
             while not actions.look(action, self.plan, self._parts):
                 try:
                     async with asyncio.timeout(LOOK_AGAIN):

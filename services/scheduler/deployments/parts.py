@@ -18,6 +18,9 @@ class Instances(Protocol):
     def of(self, app_id: str) -> Mapping[str, Instance]:
         """The application's instances by id."""
 
+    def update(self, instance: Instance, **changes: Any) -> bool:
+        """Change fields of an instance."""
+
 
 class Queue(Protocol):
     """What is waiting for offers."""

@@ -49,8 +49,8 @@ class DeploymentPlan:
     version: str  # when it was made: instances that are older were there before it
     changes: Changes
     steps: tuple[tuple[Action, ...], ...]
-    # Instances of these versions, from the first on and before the second, have the wanted definition although
-    # they are older than it: a rollback leaves them alone.
+    # Instances of these versions, from the first on and before the second, run what is wanted although they are
+    # older than it. A rollback takes them over instead of restarting them.
     unchanged: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -58,11 +58,9 @@ class DeploymentPlan:
         """Ids of the applications that it locks."""
         return frozenset(action.app.id for step in self.steps for action in step)
 
-    def is_current(self, app: App, version: str) -> bool:
-        """Whether an instance of that version runs what `app` says."""
-        if version >= app.last_config_change_at:
-            return True
-        begin, end = self.unchanged.get(app.id, ("", ""))
+    def takes_over(self, app_id: str, version: str) -> bool:
+        """Whether an instance of that version runs what the plan wants."""
+        begin, end = self.unchanged.get(app_id, ("", ""))
         return begin <= version < end
 
     def step_documents(self) -> list[dict[str, Any]]:

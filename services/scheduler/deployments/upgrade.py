@@ -10,8 +10,9 @@ Two bounds hold after every move:
 With `minimumHealthCapacity` 1 and `maximumOverCapacity` 0 the bounds are equal and nothing could move: then, as in
 Marathon, one instance more is allowed at a time.
 
-Constraints are not looked at here. One that leaves no room beside the old instances (`hostname:UNIQUE` on as many
-agents as instances) makes the upgrade wait for ever unless `minimumHealthCapacity` lets old ones go first.
+Where the new ones fit is not looked at here. Constraints count instances of one configuration only, so that old
+ones are not in the way; what they hold is: with fixed host ports on as many agents as instances, nothing fits beside
+them, and the upgrade waits for ever unless `minimumHealthCapacity` lets old ones go first.
 """
 
 from __future__ import annotations

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from services.scheduler import clock
 from services.scheduler.definitions.app import App
@@ -19,6 +22,7 @@ from services.scheduler.instances.instance import Condition, Instance
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.launching.queue import LaunchQueue
 from services.scheduler.root import Root
+from services.scheduler.storage.zookeeper import Snapshot
 
 
 class MemoryStore:
@@ -29,6 +33,9 @@ class MemoryStore:
         self.apps: dict[tuple[str, str], App] = {}
         self.current: dict[str, App] = {}
         self.roots: dict[str, tuple[Mapping[str, Mapping[str, Any]], Mapping[str, str]]] = {}
+        self.instances: dict[str, Instance] = {}
+        self.failures: dict[str, Mapping[str, Any]] = {}
+        self.framework_id: str | None = None
         self.broken = False
 
     def _check(self) -> None:
@@ -36,9 +43,30 @@ class MemoryStore:
             self.broken = False
             raise OSError("the store is away")
 
-    async def save_instances(self, instances: list[Instance]) -> None: ...
+    async def load(self) -> Snapshot:
+        newest = self.roots[max(self.roots)][0] if self.roots else {}
+        return Snapshot(
+            framework_id=self.framework_id,
+            apps=dict(self.current),
+            groups=newest,
+            instances=[copy.copy(instance) for instance in self.instances.values()],
+            deployments=orjson.loads(orjson.dumps(self.deployments)),
+            failures=dict(self.failures),
+        )
 
-    async def delete_instances(self, ids: list[str]) -> None: ...
+    async def set_framework_id(self, framework_id: str | None) -> None:
+        self.framework_id = framework_id
+
+    async def save_failure(self, app_id: str, document: Mapping[str, Any]) -> None:
+        self.failures[app_id] = document
+
+    async def save_instances(self, instances: list[Instance]) -> None:
+        await asyncio.sleep(0)
+        self.instances |= {instance.id: copy.copy(instance) for instance in instances}
+
+    async def delete_instances(self, ids: list[str]) -> None:
+        for instance_id in ids:
+            self.instances.pop(instance_id, None)
 
     async def save_deployment(self, deployment_id: str, document: Mapping[str, Any]) -> None:
         self.deployments[deployment_id] = document
