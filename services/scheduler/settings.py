@@ -145,13 +145,13 @@ class Settings:
         return f"{self.hostname}:{self.advertise_port or self.http_port}"
 
     def zk_login(self) -> tuple[str, str] | None:
-        """The login of the tree in ZooKeeper, if there is one. Raises SettingsError, OSError."""
+        """The login of the tree in ZooKeeper, if there is one. Raises SettingsError."""
         if self.zk_credentials_file is None:
             return self.zk_address.login
         return _logins(self.zk_credentials_file, "zk_credentials_file")[0]
 
     def http_logins(self) -> Mapping[str, str]:
-        """User -> password of those who may use the API; empty: everybody. Raises SettingsError, OSError."""
+        """User -> password of those who may use the API; empty: everybody. Raises SettingsError."""
         if self.http_credentials_file is None:
             return {}
         return dict(_logins(self.http_credentials_file, "http_credentials_file"))
@@ -264,7 +264,10 @@ def _joint_problems(settings: Settings) -> list[str]:
 
 
 def _logins(path: str, key: str) -> list[tuple[str, str]]:
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise SettingsError(path, [f"{key}: {error.strerror or error}"]) from error
     pairs = [line.partition(":") for line in lines if line]
     if not pairs or any(not user or not colon or not password for user, colon, password in pairs):
         raise SettingsError(path, [f"{key}: expected lines of user:password"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from services.scheduler import clock
 from services.scheduler.api.answers import Refusal
@@ -63,8 +63,8 @@ class Context:
         self._fragments = Fragments(
             core.registry.of,
             deployments=core.deployments.for_app,
-            readiness=self._readiness,
-            failure=core.failures.get,
+            readiness=lambda app_id: [result.document() for result in core.readiness.results(app_id)],
+            failure=core.failures.of,
         )
         core.registry.listen(self._fragments.forget)
         self._core = core
@@ -87,13 +87,3 @@ class Context:
         if self._fragments is None:
             raise Refusal(503, "Could not determine the current leader")
         return self._fragments
-
-    def _readiness(self, app_id: str) -> list[dict[str, Any]]:
-        deployments = self.core.deployments
-        found: list[dict[str, Any]] = []
-        for deployment_id in deployments.for_app(app_id):
-            deployment = deployments.get(deployment_id)
-            for action in deployment.document()["currentActions"] if deployment else ():
-                if action["app"] == app_id:
-                    found += action["readinessCheckResults"]
-        return found

@@ -38,8 +38,13 @@ class Election:
 
     @property
     def node(self) -> str | None:
-        """The path of our node: the fence."""
+        """The path of our node."""
         return f"{self._path}/{self._name}" if self._name else None
+
+    @property
+    def fence(self) -> str | None:
+        """The path of our node while we lead, as far as we know: what writes are checked against."""
+        return self.node if self.is_leader else None
 
     async def start(self) -> None:
         """Stand for election; `elected` and `lost` tell the rest."""

@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.scheduler.definitions import output, parse
 from services.scheduler.definitions.app import App
 from services.scheduler.instances.instance import Instance
 from services.scheduler.storage import documents
@@ -46,6 +47,10 @@ class Snapshot:
     instances: Sequence[Instance] = ()
     deployments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # app id -> document
+
+
+class FrameworkIdMissingError(StorageError):
+    """There are instances, and nothing says as which framework they were launched."""
 
 
 class Store:
@@ -76,7 +81,10 @@ class Store:
     # -- reading ---------------------------------------------------------------------------------------------
 
     async def load(self) -> Snapshot:
-        """Everything. Raises StorageError on what cannot be read: better no leader than one that forgets."""
+        """Everything. Raises StorageError on what cannot be read: better no leader than one that forgets.
+
+        FrameworkIdMissingError: to go on would leave the tasks running, unknown to anybody.
+        """
         await self._prepare()
         framework_id = await self._connection.get(f"{self._path}/framework-id")
         if framework_id is not None:
@@ -85,6 +93,10 @@ class Store:
         groups = {_id(name): document for name, document in (await self._load_folder("groups")).items()}
         self._roots = sorted(await self._names("roots"))
         instances = await self._load_instances()
+        if instances and not framework_id:
+            raise FrameworkIdMissingError(
+                f"{len(instances)} instances are stored, but no framework id in {self._path}/framework-id"
+            )
         deployments = await self._load_folder("deployments")
         failures = {_id(name): document for name, document in (await self._load_folder("failures")).items()}
         self._groups = dict(groups)
@@ -102,8 +114,6 @@ class Store:
 
     async def load_version(self, app_id: str, version: str) -> App | None:
         """An older definition of an application; None: it is not there (any more)."""
-        from services.scheduler.definitions import parse
-
         document = await self._document(f"{self._path}/apps/{_name(app_id)}/{version}")
         return None if document is None else parse.stored(document)
 
@@ -152,8 +162,6 @@ class Store:
         groups: Mapping[str, Mapping[str, Any]],
         apps: Mapping[str, str],
     ) -> None:
-        from services.scheduler.definitions import output
-
         writes: list[Write] = []
         final: list[Write] = []
         for app in new:
@@ -233,8 +241,6 @@ class Store:
         return {name: document for name, document in zip(names, found, strict=True) if document is not None}
 
     async def _load_apps(self) -> tuple[dict[str, App], dict[str, list[str]]]:
-        from services.scheduler.definitions import parse
-
         names = await self._names("apps")
         heads = await asyncio.gather(*(self._document(f"{self._path}/apps/{name}") for name in names))
         known = await asyncio.gather(*(self._names(f"apps/{name}") for name in names))

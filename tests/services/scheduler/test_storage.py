@@ -17,7 +17,7 @@ from services.scheduler.instances.instance import Condition, Instance, new_id
 from services.scheduler.storage.connection import ConnectError, Connection, SessionLostError
 from services.scheduler.storage.election import Election
 from services.scheduler.storage.writer import FencedError, StorageError, TooLargeError
-from services.scheduler.storage.zookeeper import Store
+from services.scheduler.storage.zookeeper import FrameworkIdMissingError, Store
 
 
 class Member:
@@ -28,7 +28,7 @@ class Member:
             server.address, session_timeout=options.pop("session", 6.0), login=options.pop("login", None)
         )
         self.election = Election(self.connection, f"{tree}/leader", address)
-        self.store = Store(self.connection, tree, fence=lambda: self.election.node, **options)
+        self.store = Store(self.connection, tree, fence=lambda: self.election.fence, **options)
 
 
 @asynccontextmanager
@@ -37,6 +37,7 @@ async def member(server: Any, tree: str, address: str = "a:1", **options: Any) -
     await made.connection.start()
     try:
         await made.election.start()
+        await until(lambda: made.election.leader)
         yield made
     finally:
         await made.connection.stop()
@@ -149,6 +150,7 @@ def test_ten_thousand_instances_in_seconds(own_zookeeper: Any, tree: Callable[[]
     async def body() -> None:
         async with member(own_zookeeper, tree()) as one:
             await one.store.load()
+            await one.store.set_framework_id("F")
             begun = time.monotonic()
             await one.store.save_instances(instance() for _ in range(10_000))
             written = time.monotonic() - begun
@@ -196,6 +198,7 @@ def test_a_short_absence_only_delays(own_zookeeper: Any, tree: Callable[[], str]
         async with member(own_zookeeper, tree(), session=9.0) as one:
             await until(one.election.elected.is_set)
             await one.store.load()
+            await one.store.set_framework_id("F")
             await asyncio.to_thread(own_zookeeper.stop)
             await until(lambda: not one.connection.connected)
             write = asyncio.create_task(one.store.save_instances([instance()]))
@@ -214,6 +217,7 @@ def test_a_long_absence_ends_the_leadership(own_zookeeper: Any, tree: Callable[[
         made = Member(own_zookeeper, tree(), "a:1", session=2.0)
         await made.connection.start()
         await made.election.start()
+        await until(made.election.elected.is_set)
         await made.store.load()
         await asyncio.to_thread(own_zookeeper.stop)
         try:
@@ -241,6 +245,27 @@ def test_with_credentials_nobody_else_reads(own_zookeeper: Any, tree: Callable[[
                 await stranger.get(f"{tree()}/utopia/framework-id")
         finally:
             await stranger.stop()
+
+    run(body)
+
+
+def test_instances_of_an_unknown_framework_are_not_led(own_zookeeper: Any, tree: Callable[[], str]) -> None:
+    async def body() -> None:
+        async with member(own_zookeeper, tree()) as one:
+            await one.store.load()
+            await one.store.save_instances([instance()])
+            with pytest.raises(FrameworkIdMissingError, match="1 instances are stored"):
+                await one.store.load()
+
+    run(body)
+
+
+def test_a_standby_writes_nothing(own_zookeeper: Any, tree: Callable[[], str]) -> None:
+    async def body() -> None:
+        async with member(own_zookeeper, tree(), "a:1") as one, member(own_zookeeper, tree(), "b:2") as two:
+            await one.store.load()
+            with pytest.raises(FencedError):
+                await two.store.set_framework_id("F")
 
     run(body)
 
