@@ -20,6 +20,7 @@ from bootstrap.secrets import Secrets
 
 DEADLINE = 2.3  # seconds; with the start of the program an answer is there within three
 OPERATOR = "mesos-operator"  # secret, whose principal is `operator`
+LOGINS = ("marathon-operator", "router-api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Status:
 def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
     """Ask every service of `cluster` at once. Whatever has not answered after `seconds` is reported as such."""
     started = time.monotonic()
-    view = View(cluster, operator(cluster.env))
+    view = View(cluster, operator(cluster.env), logins=logins(cluster.env))
     borne = {"base", *(role for node in cluster.nodes for role in node.roles)}
     checks = {role: check for role, check in health.checks().items() if role in borne}
     jobs: dict[str, Callable[[], list[Health]]] = {role: partial(check, view) for role, check in checks.items()}
@@ -80,6 +81,12 @@ def operator(env: str) -> Login | None:
     """The operator's login, if this environment has one already: asking never makes secrets."""
     secrets = Secrets(env)
     return Login("operator", secrets.value(OPERATOR)) if OPERATOR in secrets.names() else None
+
+
+def logins(env: str) -> Mapping[str, Login]:
+    """The operator's logins by the name of their secret, for those that were made."""
+    secrets = Secrets(env)
+    return {name: Login("operator", secrets.value(name)) for name in LOGINS if name in secrets.names()}
 
 
 def missing_machines(cluster: Cluster) -> set[str]:

@@ -6,8 +6,8 @@ nothing is changed and no SSH is needed. `CHECKS` says which role is asked by wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bootstrap import paths
@@ -36,11 +36,15 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a check may know. `operator` is the login of Mesos, None when this environment was never made."""
+    """What a check may know. `operator` is the login of Mesos, None when this environment was never made.
+
+    `logins`: name of a secret -> the operator's login with it, for those that were made.
+    """
 
     cluster: Cluster
     operator: Login | None = None
     seconds: float = SECONDS
+    logins: Mapping[str, Login] = field(default_factory=dict)
 
     def port(self, role: str, name: str) -> int:
         """The number of a port of the role table."""
@@ -49,6 +53,10 @@ class View:
     def journal(self, node: str, unit: str) -> str:
         """The command that shows why a unit is not well."""
         return f"bootstrap ssh --env {env_argument(self.cluster)} {node} -- journalctl -n 50 -u {unit}"
+
+    def unit(self, role: str) -> str:
+        """The unit that does the role's work, whichever provider fills it: the last one that is restarted."""
+        return next(reversed(list(self.cluster.roles[role].restart)), role)
 
     @property
     def converge(self) -> str:
@@ -67,13 +75,15 @@ Check = Callable[[View], list[Health]]
 
 def checks() -> dict[str, Check]:
     """Role -> the check that asks it. A role that is not here cannot be asked from outside."""
-    from bootstrap.health import admin, base, mesos, zookeeper
+    from bootstrap.health import admin, base, ingress, marathon, mesos, zookeeper
 
     return {
         "base": base.check,
         "admin": admin.check,
         "zookeeper": zookeeper.check,
         "mesos-master": mesos.check,  # the leader is asked about the agents as well
+        "marathon": marathon.check,
+        "ingress": ingress.check,
     }
 
 
