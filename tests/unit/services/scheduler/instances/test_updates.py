@@ -1,0 +1,140 @@
+"""What each state of Mesos does to each instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.scheduler.instances.instance import Condition, Instance
+from services.scheduler.instances.updates import condition_of, effect
+
+C = Condition
+MakeInstance = Callable[..., Instance]
+
+STATES = {
+    "TASK_STAGING": C.STAGING,
+    "TASK_STARTING": C.STARTING,
+    "TASK_RUNNING": C.RUNNING,
+    "TASK_KILLING": C.KILLING,
+    "TASK_FINISHED": C.FINISHED,
+    "TASK_FAILED": C.FAILED,
+    "TASK_KILLED": C.KILLED,
+    "TASK_ERROR": C.ERROR,
+    "TASK_DROPPED": C.DROPPED,
+    "TASK_GONE": C.GONE,
+    "TASK_GONE_BY_OPERATOR": C.GONE,
+    "TASK_UNREACHABLE": C.UNREACHABLE,
+    "TASK_UNKNOWN": C.UNKNOWN,
+    "TASK_LOST": C.GONE,
+}
+
+
+@pytest.mark.parametrize(("state", "condition"), STATES.items(), ids=STATES)
+def test_conditions(state: str, condition: Condition) -> None:
+    assert condition_of({"state": state}) is condition
+
+
+@pytest.mark.parametrize("reason", ["REASON_RECONCILIATION", "REASON_AGENT_REMOVED", "REASON_SLAVE_DISCONNECTED"])
+def test_lost_tasks_that_may_come_back(reason: str) -> None:
+    assert condition_of({"state": "TASK_LOST", "reason": reason}) is C.UNREACHABLE
+
+
+def test_a_state_of_another_mesos() -> None:
+    with pytest.raises(KeyError):
+        condition_of({"state": "TASK_PAUSED"})
+
+
+STEPS = {  # before, state, after, over, failed
+    "first word": (C.PROVISIONED, "TASK_STAGING", C.STAGING, False, False),
+    "starts": (C.STAGING, "TASK_STARTING", C.STARTING, False, False),
+    "runs at once": (C.PROVISIONED, "TASK_RUNNING", C.RUNNING, False, False),
+    "late news": (C.RUNNING, "TASK_STAGING", C.RUNNING, False, False),
+    "told again": (C.RUNNING, "TASK_RUNNING", C.RUNNING, False, False),
+    "killed by somebody else": (C.RUNNING, "TASK_KILLING", C.KILLING, False, False),
+    "to end, still runs": (C.KILLING, "TASK_RUNNING", C.KILLING, False, False),
+    "to end, cannot be reached": (C.KILLING, "TASK_UNREACHABLE", C.KILLING, True, False),
+    "to end, ended": (C.KILLING, "TASK_KILLED", C.KILLED, True, False),
+    "to end, ended badly": (C.KILLING, "TASK_FAILED", C.FAILED, True, False),
+    "to end, unknown": (C.KILLING, "TASK_GONE", C.GONE, True, False),
+    "failed": (C.RUNNING, "TASK_FAILED", C.FAILED, True, True),
+    "finished": (C.RUNNING, "TASK_FINISHED", C.FINISHED, True, True),
+    "killed by hand": (C.RUNNING, "TASK_KILLED", C.KILLED, True, False),
+    "not launched": (C.PROVISIONED, "TASK_DROPPED", C.DROPPED, True, True),
+    "refused": (C.PROVISIONED, "TASK_ERROR", C.ERROR, True, True),
+    "agent removed by the operator": (C.RUNNING, "TASK_GONE_BY_OPERATOR", C.GONE, True, True),
+    "agent unknown to the master": (C.RUNNING, "TASK_UNKNOWN", C.UNKNOWN, True, True),
+    "out of reach": (C.RUNNING, "TASK_UNREACHABLE", C.UNREACHABLE, False, False),
+    "out of reach while starting": (C.STAGING, "TASK_UNREACHABLE", C.UNREACHABLE, False, False),
+    "still out of reach": (C.UNREACHABLE, "TASK_UNREACHABLE", C.UNREACHABLE, False, False),
+    "replaced, still out of reach": (C.UNREACHABLE_INACTIVE, "TASK_UNREACHABLE", C.UNREACHABLE_INACTIVE, False, False),
+    "back": (C.UNREACHABLE, "TASK_RUNNING", C.RUNNING, False, False),
+    "replaced and back": (C.UNREACHABLE_INACTIVE, "TASK_RUNNING", C.RUNNING, False, False),
+    "back and starting": (C.UNREACHABLE, "TASK_STARTING", C.STARTING, False, False),
+}
+
+
+@pytest.mark.parametrize(("before", "state", "after", "over", "failed"), STEPS.values(), ids=STEPS)
+def test_steps(
+    instance: MakeInstance, before: Condition, state: str, after: Condition, over: bool, failed: bool
+) -> None:
+    found = effect(instance(condition=before), {"state": state, "message": "because"})
+    assert found.changes.get("condition", before) is after
+    assert (found.over, found.failed) == (over, failed)
+
+
+def test_a_status_that_tells_nothing_new_changes_nothing(instance: MakeInstance) -> None:
+    some = instance(condition=C.RUNNING, ip_addresses=("10.0.0.1",), container_id="c", healthy=True)
+    container = {
+        "container_id": {"value": "c"},
+        "network_infos": [{"ip_addresses": [{"ip_address": "10.0.0.1", "protocol": "IPv4"}]}],
+    }
+    status = {"state": "TASK_RUNNING", "healthy": True, "container_status": container, "timestamp": 1e9}
+    assert effect(some, status).changes == {}
+
+
+def test_what_a_running_task_tells(instance: MakeInstance) -> None:
+    container = {
+        "container_id": {"value": "c"},
+        "network_infos": [{"ip_addresses": [{"ip_address": "10.0.0.1"}, {"ip_address": "fd00::1"}, {}]}, {}],
+    }
+    status = {"state": "TASK_RUNNING", "container_status": container, "timestamp": 1_800_000_000.5, "uuid": "u"}
+    assert effect(instance(condition=C.STARTING), status).changes == {
+        "condition": C.RUNNING,
+        "mesos_state": "TASK_RUNNING",
+        "started_at": "2027-01-15T08:00:00.500Z",
+        "ip_addresses": ("10.0.0.1", "fd00::1"),
+        "container_id": "c",
+    }
+
+
+HEALTH = {  # healthy before, failures before, status, changes
+    "first success": (None, 0, {"healthy": True, "uuid": "u"}, {"healthy": True}),
+    "first failure": (None, 0, {"healthy": False, "uuid": "u"}, {"healthy": False, "consecutive_failures": 1}),
+    "one more failure": (False, 1, {"healthy": False, "uuid": "u"}, {"consecutive_failures": 2}),
+    "told again, no failure more": (False, 1, {"healthy": False}, {}),
+    "well again": (False, 2, {"healthy": True, "uuid": "u"}, {"healthy": True, "consecutive_failures": 0}),
+    "says nothing": (True, 0, {"uuid": "u"}, {}),
+}
+
+
+@pytest.mark.parametrize(("healthy", "failures", "status", "changes"), HEALTH.values(), ids=HEALTH)
+def test_health(
+    instance: MakeInstance, healthy: bool | None, failures: int, status: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    some = instance(condition=C.RUNNING, healthy=healthy, consecutive_failures=failures)
+    assert effect(some, {"state": "TASK_RUNNING", **status}).changes == changes
+
+
+def test_a_task_that_its_agent_ended_for_its_health(instance: MakeInstance) -> None:
+    status = {"state": "TASK_KILLED", "healthy": False, "message": "health check failed"}
+    found = effect(instance(condition=C.RUNNING), status)
+    assert (found.over, found.failed, found.unhealthy) == (True, True, True)
+    wanted = effect(instance(condition=C.KILLING), status)
+    assert (wanted.over, wanted.failed, wanted.unhealthy) == (True, False, False)
+
+
+def test_health_of_what_cannot_be_reached_is_not_known(instance: MakeInstance) -> None:
+    changes = effect(instance(condition=C.RUNNING, healthy=True), {"state": "TASK_UNREACHABLE"}).changes
+    assert changes["healthy"] is None
