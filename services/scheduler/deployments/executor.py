@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from services.scheduler import clock
 from services.scheduler.deployments import actions
 from services.scheduler.deployments.parts import Parts
 from services.scheduler.deployments.plan import Action, DeploymentPlan, step_document
@@ -14,7 +15,8 @@ from services.scheduler.deployments.plan import Action, DeploymentPlan, step_doc
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = 5.0  # s: at the latest, should nothing tell that an instance changed
-SETTLE = 0.02  # s: what changes within this time is looked at once
+SETTLE = 0.02  # s: what changes within this time is looked at once,
+SHARE = 5  # or within so many times as long as a look takes: with thousands of instances it is not for nothing
 
 StepSaved = Callable[["Deployment"], Awaitable[None]]
 
@@ -71,13 +73,17 @@ class Deployment:
         changed = self._changed[app_id] = asyncio.Event()
         try:
             actions.begin(action, self.plan, self._parts)
-            while not actions.look(action, self.plan, self._parts):
+            while True:
+                begun = clock.monotonic()
+                if actions.look(action, self.plan, self._parts):
+                    break
+                took = clock.monotonic() - begun
                 try:
                     async with asyncio.timeout(LOOK_AGAIN):
                         await changed.wait()
                 except TimeoutError:
                     continue
-                await asyncio.sleep(SETTLE)
+                await asyncio.sleep(max(SETTLE, SHARE * took))
                 changed.clear()
             log.info("deployment %s: %s of %s done", self.plan.id, action.type.value, app_id)
         finally:

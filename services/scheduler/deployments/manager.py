@@ -16,9 +16,12 @@ from services.scheduler.deployments.executor import Deployment
 from services.scheduler.deployments.parts import Parts, Store
 from services.scheduler.deployments.plan import DeploymentPlan, plan
 from services.scheduler.root import Root
+from services.scheduler.storage.connection import SessionLostError
+from services.scheduler.storage.writer import FencedError, StorageError
 
 log = logging.getLogger(__name__)
 
+STORE_ERRORS = (FencedError, SessionLostError, StorageError)
 Target = Group | Callable[[Group, str], Group]
 
 
@@ -268,11 +271,18 @@ class DeploymentManager:
         async with self._order:
             if self._tasks.get(deployment.plan.id) is asyncio.current_task():
                 del self._tasks[deployment.plan.id]
-                await self._ended(deployment, event)
+                try:
+                    await self._ended(deployment, event)
+                except STORE_ERRORS as error:  # a later leader finds out that there is nothing left to do
+                    log.warning("deployment %s is over and still stored: %s", deployment.plan.id, error)
 
     async def _save(self, deployment: Deployment) -> None:
+        """The step is kept to spare a later leader the looks at those before: none of them is done twice."""
         document = stored.to_document(deployment.plan, deployment.step)
-        await self._store.save_deployment(deployment.plan.id, document)
+        try:
+            await self._store.save_deployment(deployment.plan.id, document)
+        except STORE_ERRORS as error:
+            log.warning("deployment %s is at step %d, not stored: %s", deployment.plan.id, deployment.step + 1, error)
 
     async def _halt(self, deployments: Iterable[Deployment]) -> None:
         """Nothing of them goes on; they still lock."""

@@ -12,8 +12,10 @@ from unit.services.scheduler.deployments.small_world import MemoryStore, World, 
 from services.scheduler import clock
 from services.scheduler.definitions import update
 from services.scheduler.definitions.app import App, HealthCheck, UpgradeStrategy
+from services.scheduler.deployments import actions
 from services.scheduler.deployments.manager import Locked, TooManyDeployments, UnknownDeployment
 from services.scheduler.instances.instance import Condition
+from services.scheduler.storage.writer import StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -365,5 +367,74 @@ def test_the_lost_are_forgotten_and_replaced() -> None:
         two = later(world, one, cmd="two")
         await world.deploy(two)
         assert world.versions("/a") == [two.version] * 3
+
+    scenario(play)
+
+
+def test_an_action_that_raises_fails_its_deployment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = actions.look
+
+    def broken(action: Any, plan: Any, parts: Any) -> bool:
+        if action.app.id == "/a":
+            raise RuntimeError("no such thing")
+        return look(action, plan, parts)
+
+    async def play(world: World) -> None:
+        monkeypatch.setattr(actions, "look", broken)
+        await world.deploy(app("/a"))
+        assert [kind for kind in world.told() if kind.startswith("deployment")] == [
+            "deployment_info",
+            "deployment_step_failure",
+            "deployment_failed",
+        ]
+        assert world.manager.for_app("/a") == []
+        assert world.store.deployments == {}
+        await world.deploy(app("/b"))
+        assert world.serving("/b") == 2
+
+    scenario(play)
+
+
+def test_a_deployment_goes_on_when_its_progress_cannot_be_stored(caplog: pytest.LogCaptureFixture) -> None:
+    class Store(MemoryStore):
+        saved = 0
+
+        async def save_deployment(self, deployment_id: str, document: Any) -> None:
+            self.saved += 1
+            if self.saved > 1:
+                raise StorageError("away")
+            await super().save_deployment(deployment_id, document)
+
+        async def delete_deployment(self, deployment_id: str) -> None:
+            raise StorageError("away")
+
+    async def play(world: World) -> None:
+        await world.deploy(app("/a"))
+        assert world.serving("/a") == 2
+        assert world.told()[-1] == "deployment_success"
+
+    scenario(play, store=Store())
+    assert "not stored: away" in caplog.text
+    assert "still stored: away" in caplog.text
+
+
+def test_a_client_that_goes_away_stops_nothing() -> None:
+    async def play(world: World) -> None:
+        request = asyncio.create_task(world.manager.deploy(world.root.group.with_app(app("/a"))))
+        await asyncio.sleep(0)
+        request.cancel()
+        await world.until(lambda: world.serving("/a") == 2)
+        assert world.root.app("/a") is not None
+
+    scenario(play)
+
+
+def test_an_application_that_is_unlocked_is_told_of() -> None:
+    unlocked: list[str] = []
+
+    async def play(world: World) -> None:
+        world.manager._unlocked = unlocked.append
+        await world.deploy(app("/a"))
+        assert unlocked == ["/a"]
 
     scenario(play)
