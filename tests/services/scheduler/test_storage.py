@@ -111,6 +111,7 @@ def test_versions_are_pruned_but_those_that_run(own_zookeeper: Any, tree: Callab
         versions = [f"2026-01-0{number}T00:00:00.000Z" for number in range(1, 7)]
         async with member(own_zookeeper, tree(), max_versions=2) as one:
             await one.store.load()
+            await one.store.set_framework_id("F")
             await one.store.save_instances([instance(version=versions[1])])
             for version in versions:
                 await one.store.save_root(
