@@ -67,7 +67,7 @@ def canonical(app: Mapping[str, Any]) -> Document:
     """The same document without old fields. Says nothing about ports or networks that nobody wrote."""
     new = {key: value for key, value in app.items() if key not in _OLD_FIELDS}
     if app.get("uris"):
-        new["fetch"] = [{"uri": uri, "extract": uri.lower().endswith(_EXTRACTED)} for uri in app["uris"]]
+        new["fetch"] = [{"uri": uri, "extract": uri.endswith(_EXTRACTED)} for uri in app["uris"]]
     address = app.get("ipAddress")
     networks = _networks(address, app.get("container", {}).get("docker", {}).get("network"))
     if networks is not None:

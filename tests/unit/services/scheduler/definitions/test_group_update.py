@@ -62,6 +62,15 @@ def test_what_is_listed_replaces_what_was(document: dict[str, Any], expected: se
     assert set(parse.group(document, shop(), version=NEW, base="/shop").all_apps()) == expected
 
 
+@pytest.mark.parametrize(
+    ("document", "expected"), [({}, ("/shop/db",)), ({"dependencies": []}, ()), ({"dependencies": ["/x"]}, ("/x",))]
+)
+def test_dependencies_of_a_group(document: dict[str, Any], expected: tuple[str, ...]) -> None:
+    changed = parse.group(document, shop(), version=NEW, base="/shop/web").group("/shop/web")
+    assert changed is not None
+    assert changed.dependencies == expected
+
+
 def test_only_changed_applications_get_the_version() -> None:
     document = {"apps": [{"id": "admin", "cmd": "admin", "labels": {"a": "b"}, "instances": 2}]}
     root = parse.group(document, shop(), version=NEW, base="/shop")

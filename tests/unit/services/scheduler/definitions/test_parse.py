@@ -67,6 +67,10 @@ ACCEPTED: dict[str, tuple[dict[str, Any], App]] = {
         {"cmd": "serve", "resourceLimits": {"cpus": "unlimited", "mem": 256}},
         app(cpus_limit=float("inf"), mem_limit=256.0),
     ),
+    "limits of just what is asked for": (
+        {"cmd": "serve", "cpus": 2, "resourceLimits": {"cpus": 2, "mem": 128}},
+        app(cpus=2.0, cpus_limit=2.0, mem_limit=128.0),
+    ),
     "constraints, without repeats": (
         {"cmd": "serve", "constraints": [["hostname", "UNIQUE", ""], ["@zone", "GROUP_BY"], ["@zone", "GROUP_BY"]]},
         app(constraints=(Constraint("hostname", "UNIQUE"), Constraint("@zone", "GROUP_BY"))),
@@ -312,6 +316,15 @@ def test_does_not_change_what_it_reads() -> None:
 )
 def test_ids_are_absolute(name: str, base: str, expected: str) -> None:
     assert parse.app({"id": name, "cmd": "serve"}, version=V, base=base).id == expected
+
+
+@pytest.mark.parametrize("value", [True, float("inf"), float("nan"), "1", [1], {}])
+@pytest.mark.parametrize("name", ["instances", "cpus", "backoffFactor", "backoffSeconds"])
+def test_what_is_no_number(name: str, value: Any) -> None:
+    with pytest.raises(InvalidDefinition) as error:
+        parse.app({"id": "/web", "cmd": "serve", name: value}, version=V)
+    assert error.value.status == 400
+    assert error.value.details == [{"path": f"/{name}", "errors": ["error.expected.jsnumber"]}]
 
 
 def test_the_id_of_the_address_wins() -> None:

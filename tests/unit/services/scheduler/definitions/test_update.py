@@ -51,6 +51,10 @@ def test_another_order_of_a_set_is_no_change(name: str) -> None:
     old = host(**{name: values})
     assert update.app(old, {name: values[::-1]}, partial=True, version=NEW) is old
     assert update.app(old, {name: values[:1]}, partial=True, version=NEW) is not old
+    other: list[Any] = {"constraints": [["a", "UNIQUE"], ["c", "UNIQUE"]], "dependencies": ["/a", "/c"]}[name]
+    assert update.app(old, {name: other}, partial=True, version=NEW) == update.app(
+        host(), {name: other}, partial=True, version=NEW
+    )
 
 
 @pytest.mark.parametrize("partial", [True, False])
