@@ -94,10 +94,11 @@ def group(
     document: Document = {
         "id": tree.id,
         "dependencies": list(tree.dependencies),
-        "enforceRole": tree.enforce_role,
         "version": tree.version,
         "pods": [],
     }
+    if tree.enforce_role:  # shown only where it says something: clients from before 1.9 refuse what they do not know
+        document["enforceRole"] = True
     if apps:
         document["apps"] = [app_document(each) for each in tree.apps.values() if shows is None or shows(each)]
     if groups:

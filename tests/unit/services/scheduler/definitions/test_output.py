@@ -100,7 +100,7 @@ def test_what_is_not_there_is_not_shown() -> None:
 def test_a_group_is_shown_with_what_is_asked_for() -> None:
     app = parse.app({"id": "/team/web", "cmd": "serve"}, version=V)
     root = Group().with_app(app)
-    inner = {"id": "/team", "dependencies": [], "enforceRole": False, "version": V, "pods": []}
+    inner = {"id": "/team", "dependencies": [], "version": V, "pods": []}
     outer = {**inner, "id": "/"}
     whole = {**outer, "apps": [], "groups": [{**inner, "apps": [output.app(app)], "groups": []}]}
     assert output.group(root) == whole
@@ -110,3 +110,7 @@ def test_a_group_is_shown_with_what_is_asked_for() -> None:
     named = output.group(root, app_document=lambda app: {"id": app.id, "tasks": []})
     assert named["groups"][0]["apps"] == [{"id": "/team/web", "tasks": []}]
     assert output.group(root, shows=lambda app: app.id != "/team/web")["groups"][0]["apps"] == []
+
+
+def test_a_role_that_is_enforced_is_shown() -> None:
+    assert output.group(Group("/team", enforce_role=True))["enforceRole"] is True
