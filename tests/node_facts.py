@@ -23,7 +23,7 @@ _MARK = "%%%%"
 # Section -> command. A section whose command fails or is not there is empty, and its check fails.
 SECTIONS: Mapping[str, str] = {
     "clock": "date +%s.%N",
-    "units": "systemctl show --all -p Id,ActiveState,UnitFileState,NRestarts '*.service'",
+    "units": "systemctl show --all -p Id,ActiveState,UnitFileState,NRestarts,User '*.service'",
     "unit-failed": "systemctl list-units --failed --plain --no-legend --all",
     "listening": "ss -Hltun",
     "packages": r"dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n'",
@@ -55,7 +55,7 @@ _HUNT = r"""
 patterns=$(cat)
 feed() { printf '%s\n' "$patterns"; }
 feed | grep -rlF --exclude-dir=journal -f - $FOLDERS 2>/dev/null \
-    | while read -r file; do stat -c 'file %a %U %n' "$file"; done
+    | while read -r file; do stat -c 'file %a %U:%G %n' "$file"; done
 feed | (exec 3<&0; journalctl --no-pager -q -o cat -b -n 50000 | grep -cF -f /dev/fd/3 | sed 's/^/journal /')
 feed | (exec 3<&0; ps -eo args -ww | grep -cF -f /dev/fd/3 | sed 's/^/argv /')
 feed | (exec 3<&0; cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -caF -f /dev/fd/3 \
@@ -67,7 +67,7 @@ feed | (exec 3<&0; cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -c
 class Leaks:
     """Where a secret was found on a node: files with mode and owner, and how many lines elsewhere."""
 
-    files: tuple[tuple[str, str, str], ...]  # path, mode, owner
+    files: tuple[tuple[str, str, str], ...]  # path, mode, user:group
     lines: Mapping[str, int]  # journal, argv, environment
 
 
@@ -131,6 +131,12 @@ def not_running(facts: Facts, units: Iterable[str]) -> list[str]:
         elif found["UnitFileState"] != "enabled":
             wrong.append(f"{unit} is not enabled, so it does not come back after a boot")
     return wrong
+
+
+def not_somebodys(facts: Facts, units: Iterable[str]) -> list[str]:
+    """Services that run as root."""
+    users = {unit: facts.units.get(unit, {}).get("User", "") for unit in units}
+    return [f"{unit} runs as root" for unit, user in users.items() if user in ("", "root")]
 
 
 def closed(facts: Facts, address: str, ports: Iterable[Port]) -> list[str]:

@@ -46,6 +46,7 @@ def node_rows(cluster: Cluster, changes: Mapping[str, int]) -> list[tuple[str, s
 def url_rows(plan: Plan) -> list[tuple[str, str, str]]:
     """What can be looked at, where, and which file holds the login."""
     from bootstrap import paths
+    from bootstrap.smoke import sample
 
     secrets = paths.state_dir(plan.env) / "secrets"
     rows = []
@@ -54,4 +55,5 @@ def url_rows(plan: Plan) -> list[tuple[str, str, str]]:
             rows += [
                 (f"{role.name} ({node.name})", page.url(str(node.address)), page.login(secrets)) for page in role.pages
             ]
-    return rows
+    hello = sample.url(plan.cluster) if any(phase.kind == "smoke" for phase in plan.phases) else ""
+    return [*rows, ("the sample application", hello, "none")] if hello else rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bootstrap.errors import NotReadyError, VerifyError
 from bootstrap.smoke import sample
@@ -31,6 +32,8 @@ class Proof:
         found = self.marathon.app(sample.HELLO)
         if found is None or not sample.is_as_wanted(found, wanted):
             return False
+        if self.marathon.app(sample.SCRATCH) is not None:  # an earlier run was cut short
+            return False
         if found.get("deployments") or not healthy(found) == found["instances"] >= 1:
             return False
         if not all(sample.HELLO in edge.rules() for edge in self.edges):
@@ -41,21 +44,22 @@ class Proof:
 
     def show(self, tell: Tell) -> str:
         """Everything, with a copy of the application that is gone afterwards; a line about what was seen."""
-        hello, scratch = self._hello(), self._scratch("version 1", 2)
+        try:
+            self._deploy(tell)
+            return self._change(tell)
+        finally:
+            self._remove(tell)
+
+    def _deploy(self, tell: Tell) -> None:
         tell("deploying the sample application")
-        self.marathon.put(hello)
-        self.marathon.put(scratch)
-        for app in (sample.HELLO, sample.SCRATCH):
-            self.edges[0].save(sample.rule(app, self.domain))
+        for definition in (self._hello(), self._scratch("version 1", 2)):
+            self.marathon.put(definition)
+            self.edges[0].save(sample.rule(definition["id"], self.domain))
         self.marathon.await_healthy(sample.HELLO, sample.INSTANCES, DEPLOY_SECONDS)
         self.marathon.await_healthy(sample.SCRATCH, 2, DEPLOY_SECONDS)
         for edge in self.edges:
             edge.await_status(self._host(sample.HELLO), 200, ROUTE_SECONDS, text=_HELLO)
             edge.await_status(self._host(sample.SCRATCH), 200, ROUTE_SECONDS)
-        try:
-            return self._change(tell)
-        finally:
-            self._remove(tell)
 
     def _change(self, tell: Tell) -> str:
         tell("scaling it and rolling a new version under load")
@@ -83,10 +87,10 @@ class Proof:
         for edge in self.edges:
             _await_unserved(edge, self._host(sample.SCRATCH))
 
-    def _hello(self) -> dict[str, object]:
+    def _hello(self) -> dict[str, Any]:
         return sample.application(sample.HELLO, instances=sample.INSTANCES, version=_HELLO)
 
-    def _scratch(self, version: str, instances: int) -> dict[str, object]:
+    def _scratch(self, version: str, instances: int) -> dict[str, Any]:
         return sample.application(sample.SCRATCH, instances=instances, version=version)
 
     def _host(self, app: str) -> str:

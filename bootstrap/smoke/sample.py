@@ -45,7 +45,7 @@ def application(app: str, *, instances: int, version: str) -> dict[str, Any]:
                 "path": "/",
                 "portIndex": 0,
                 "gracePeriodSeconds": 30,
-                "intervalSeconds": 2,
+                "intervalSeconds": 1,
                 "timeoutSeconds": 5,
                 "maxConsecutiveFailures": 3,
                 "delaySeconds": 0,

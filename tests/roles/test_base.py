@@ -17,7 +17,9 @@ CLOCK_SECONDS = 1.0  # leases and sessions count in seconds
 # Task ports of an agent, and the ephemeral ports of its executors.
 TASKS_FROM = 31000
 # Whom a file with a secret may belong to.
-SERVICE_USERS = {"root", "salt", "zookeeper", "mesos"}
+SERVICE_USERS = {"root", "salt", "zookeeper", "mesos", "marathon", "utopia-scheduler", "haproxy-admin"}
+# Ports of the edge that applications may take, as services over TCP.
+SERVICES_FROM = 10000
 
 
 def test_units(facts: Facts) -> None:
@@ -36,7 +38,7 @@ def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
     """Listens where its roles say, for other machines, and nowhere else"""
     wrong = closed(facts, str(node.address), cluster.roles[BASE_ROLE].ports)
     allowed = {p.number for role in (BASE_ROLE, *node.roles) for p in cluster.roles[role].ports}
-    agent = "mesos-agent" in node.roles
+    agent, edge = "mesos-agent" in node.roles, "ingress" in node.roles
     strange = sorted(
         port
         for protocol, address, port in facts.listening
@@ -44,6 +46,7 @@ def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
         and not address.startswith(("127.", "::1"))
         and port not in allowed
         and not (agent and port >= TASKS_FROM)
+        and not (edge and port >= SERVICES_FROM)
     )
     wrong += [f"something listens on {port}/tcp, which no role has" for port in strange]
     assert not wrong, "; ".join(wrong)
@@ -121,8 +124,14 @@ def test_no_restart_is_due(facts: Facts) -> None:
 
 def test_secrets_in_files(leaks: Leaks) -> None:
     """Files with a secret are readable by their service alone, and none is in Salt's job cache"""
-    wrong = [f"{path} has mode {mode}" for path, mode, _ in leaks.files if mode not in ("600", "400")]
-    wrong += [f"{path} belongs to {owner}" for path, _, owner in leaks.files if owner not in SERVICE_USERS]
+    owners = [(path, mode, *owner.split(":")) for path, mode, owner in leaks.files]
+    # A group that has the name of its only user adds nobody.
+    wrong = [
+        f"{path} has mode {mode}"
+        for path, mode, user, group in owners
+        if mode not in ("600", "400") and not (mode in ("640", "440") and user == group)
+    ]
+    wrong += [f"{path} belongs to {user}" for path, _, user, _ in owners if user not in SERVICE_USERS]
     wrong += [
         f"{path} holds a secret" for path, _, _ in leaks.files if "/jobs/" in path or path.startswith("/var/log/")
     ]

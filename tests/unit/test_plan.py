@@ -153,6 +153,8 @@ def test_pillar_of_the_cluster(made):
                 {"name": "control-3", "address": "10.0.0.13"},
             ],
         },
+        "marathon": {"zk_path": "/marathon", "port": 0, "endpoints": []},
+        "ingress": {"zk_path": "/marathon-haproxy/state", "ports": {"http": 0, "https": 0, "api": 0}},
         "artifacts": {"url": "https://10.0.0.10:8443", "files": {}},
         "settings": {"zookeeper": {"heap": "1g"}},
     }

@@ -32,7 +32,7 @@ def test_agent(node):
 WHOLE = '''
 def test_whole(cluster):
     """All of them agree"""
-    assert len(cluster.nodes) == 3
+    assert len(cluster.nodes) == 4
 '''
 
 
@@ -71,7 +71,7 @@ def test_all_pass(small: Cluster, contracts: Any) -> None:
         "control-1: Is as it should be (zookeeper)",
         "cluster: All of them agree (zookeeper)",
     ]
-    assert said == [("", "base: 3 of 3 checks passed"), ("", "zookeeper: 2 of 2 checks passed")]
+    assert said == [("", "base: 4 of 4 checks passed"), ("", "zookeeper: 2 of 2 checks passed")]
     verdict.raise_if_failed()
 
 
@@ -83,7 +83,7 @@ def test_one_fails(small: Cluster, contracts: Any) -> None:
     with pytest.raises(VerifyError) as caught:
         verdict.raise_if_failed()
     assert caught.value.status == ExitStatus.VERIFY
-    assert caught.value.what == "1 of 6 checks failed"
+    assert caught.value.what == "1 of 8 checks failed"
     assert "bootstrap verify --env small --node agent-1" in caught.value.next_step
 
 
@@ -138,8 +138,8 @@ def test_setup_that_fails_is_a_failed_check(small: Cluster, contracts: Any) -> N
         "(node)", "(node, needed)"
     )
     verdict, said = run(small, contracts(base=text))
-    assert [check.node for check in verdict.failed] == ["admin-1", "control-1", "agent-1"]
-    assert ("", "base: 0 of 3 checks passed") in said
+    assert [check.node for check in verdict.failed] == ["admin-1", "control-1", "agent-1", "edge-1"]
+    assert ("", "base: 0 of 4 checks passed") in said
 
 
 def test_a_secret_that_slips_out_is_hidden(small: Cluster, contracts: Any) -> None:
