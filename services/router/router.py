@@ -117,7 +117,7 @@ class Router:
             "last_error_at": status.last_error_at,
             "reloads": status.reloads,
             "failed_reloads": status.failed_reloads,
-            "draining": status.draining,
+            "draining": self.controller.draining,
             "apps": len(self.watcher.apps),
             "rules": len(self.store.rules),
             "problems": len(self.problems()),

@@ -19,7 +19,7 @@ def text(router: Router) -> str:
         ("gauge", "apps", "Applications of the view", len(watcher.apps)),
         ("gauge", "rules", "Rules", len(store.rules)),
         ("gauge", "problems", "Applications and rules with something wrong", len(router.problems())),
-        ("gauge", "draining_servers", "Servers that finish their requests", status.draining),
+        ("gauge", "draining_servers", "Servers that finish their requests", router.controller.draining),
         ("gauge", "marathon_stream_up", "1 while Marathon's event stream is open", int(watcher.streaming)),
         ("gauge", "marathon_up", "1 when Marathon answered the last time", int(watcher.last_error is None)),
         ("gauge", "zookeeper_up", "1 while there is a session", int(store.connected)),

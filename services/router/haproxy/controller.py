@@ -37,7 +37,6 @@ class Status:
     failed_reloads: int = 0
     runtime_changes: int = 0
     repairs: int = 0
-    draining: int = 0
     problems: dict[str, str] = field(default_factory=dict)  # application -> why it is left out of the configuration
 
 
@@ -60,6 +59,9 @@ class Controller:
         self._all: Wanted | None = None
         self._left_out: dict[str, tuple[str, float]] = {}  # application -> why, until (monotonic)
         self._started = False
+        self._due = True  # something is wanted that was not compared with the layout
+        self._unsure = False  # HAProxy may have taken steps that the layout does not know
+        self._certificates = ""
         self._pid = 0
         self._looked = 0.0
         self._polled = 0.0
@@ -70,6 +72,12 @@ class Controller:
         self.status = Status()
 
     @property
+    def draining(self) -> int:
+        """Servers that finish their requests."""
+        sections = self.layout.sections.values() if self.layout else ()
+        return sum(slot.state == "draining" for section in sections for slot in section.slots)
+
+    @property
     def _told(self) -> Layout:
         if self.layout is None:
             raise runtime.RuntimeSocketError("HAProxy was not told anything yet")
@@ -78,6 +86,7 @@ class Controller:
     def want(self, wanted: Wanted) -> None:
         """Replace what is wanted; it is applied at once."""
         self._all = wanted
+        self._due = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -89,6 +98,7 @@ class Controller:
             try:
                 await self.step()
             except (runtime.RuntimeSocketError, ReloadError, SettingsError, OSError, ValueError) as error:
+                self._due = self._unsure = True
                 self._failed(str(error))
                 await asyncio.sleep(DRAIN_POLL)
 
@@ -96,50 +106,56 @@ class Controller:
         """One round: look, change, reload, drain, write. Raises what is wrong with HAProxy or its files."""
         if self._all is None:
             return
-        now = time.monotonic()
-        certificates = await asyncio.to_thread(atomic.certificates, self._settings.certificates_dir)
-        wanted = self._without_left_out(self._all, now)
-        if not self._started:
-            await self._start(wanted, certificates)
-        elif now - self._looked > LOOK_SECONDS:
+        if self._unsure or time.monotonic() - self._looked > LOOK_SECONDS:
             await self._look()
-        todo = layout.change(self._told, wanted, certificates)
-        await self._take(todo, wanted)
-        self.status.pending = todo.reload
-        if todo.reload and time.monotonic() - self._reloaded >= self._settings.reload_seconds:
-            await self._reload(wanted, certificates)
+        if self._due:
+            self._due = False
+            wanted = self._without_left_out(self._all)
+            if not self._started:
+                await self._start(wanted)
+            todo = layout.change(self._told, wanted, self._certificates)
+            await self._take(todo, wanted)
+            self.status.pending = todo.reload
+        if self.status.pending and time.monotonic() - self._reloaded >= self._settings.reload_seconds:
+            await self._reload(self._without_left_out(self._all))
         await self._drain()
         await self._write()
         if not self.status.pending:
             self.status.applied = True
             self.status.last_error = None
 
-    async def _start(self, wanted: Wanted, certificates: str) -> None:
+    async def _start(self, wanted: Wanted) -> None:
         """Take HAProxy over as it is when it runs what was known, else by a reload."""
         found = await runtime.info(self._worker)
         if self.layout is not None and found.fingerprint == self._renderer.fingerprint(self.layout):
             await self._repair()
+            self._pid = found.pid
         else:
-            await self._reload(wanted, certificates)
-        self._pid = (await runtime.info(self._worker)).pid
+            await self._reload(wanted)
         self._started = True
-        self._looked = time.monotonic()
 
     async def _look(self) -> None:
-        """HAProxy may have been restarted or reloaded by someone else: it is told again what it has to do."""
+        """Whether certificates are others, who was left out may come back, and HAProxy is still the one it was."""
+        self._looked = time.monotonic()
+        certificates = await asyncio.to_thread(atomic.certificates, self._settings.certificates_dir)
+        if certificates != self._certificates or any(until < self._looked for _, until in self._left_out.values()):
+            self._due, self._certificates = True, certificates
+        if not self._started:
+            self._unsure = False
+            return
         found = await runtime.info(self._worker)
         if found.stopping:
             await self._worker.reopen()
             found = await runtime.info(self._worker)
-        self._looked = time.monotonic()
-        if found.pid == self._pid:
+        if found.pid == self._pid and not self._unsure:
             return
-        log.warning("HAProxy is another process now: %d, was %d", found.pid, self._pid)
-        if self.layout is None or found.fingerprint != self._renderer.fingerprint(self.layout):
-            self._started = False
-            raise runtime.RuntimeSocketError("HAProxy runs another configuration than the one it was given")
-        await self._repair()
-        self._pid = found.pid
+        log.warning("HAProxy is told again what it has to do: process %d, was %d", found.pid, self._pid)
+        if found.fingerprint == self._renderer.fingerprint(self._told):
+            await self._repair()
+            self._pid = found.pid
+        else:
+            self._started, self._due = False, True
+        self._unsure = False
 
     async def _take(self, todo: layout.Change, wanted: Wanted) -> None:
         lines = [(step, line) for step in todo.steps for line in commands.of(step, self._settings.maps_dir)]
@@ -160,20 +176,20 @@ class Controller:
             self._dirty = self._dirty or now
             self._changed()
 
-    async def _reload(self, wanted: Wanted, certificates: str) -> None:
+    async def _reload(self, wanted: Wanted) -> None:
         ours = await runtime.frontends(self._worker)
         taken = await asyncio.to_thread(taken_ports, wanted.listeners, ours)
         for listener in wanted.listeners:
             if listener.port in taken:
                 self._leave_out(listener.app, f"port {listener.port}: {taken[listener.port]}")
         if taken:
-            wanted = self._without_left_out(wanted, time.monotonic())
+            wanted = self._without_left_out(wanted)
         new = layout.fresh(
             wanted,
             self.layout,
             spare_backends=self._settings.spare_backends,
             spare_slots=self._settings.spare_slots,
-            certificates=certificates,
+            certificates=self._certificates,
         )
         fingerprint = self._renderer.fingerprint(new)
         if self._refused and self._refused[0] == fingerprint and time.monotonic() < self._refused[1]:
@@ -200,6 +216,7 @@ class Controller:
         self.status.last_reload_seconds = round(self._reloaded - started, 3)
         log.info("reloaded in %.3f s: %s", self._reloaded - started, "; ".join(self.status.pending[:5]) or "start")
         self.status.pending = []
+        self._due = True
         self._changed()
 
     async def _repair(self) -> None:
@@ -217,7 +234,6 @@ class Controller:
         if now - self._polled < DRAIN_POLL:
             return
         self._polled = now
-        self.status.draining = 0
         for section in self._told.sections.values():
             draining = [slot for slot in section.slots if slot.state == "draining"]
             if not draining:
@@ -230,7 +246,7 @@ class Controller:
                     commands.check(line, answer)
             for slot in ended:
                 slot.server, slot.state = None, "free"
-            self.status.draining += len(draining) - len(ended)
+            self._due = self._due or bool(ended)
 
     async def _write(self) -> None:
         """HAProxy's own restart must not bring back old addresses: the files follow what it was told."""
@@ -243,10 +259,11 @@ class Controller:
     def _leave_out(self, app: str, why: str) -> None:
         log.warning("%s is left out: %s", app, why)
         self._left_out[app] = why, time.monotonic() + RETRY_SECONDS
-        self._wake.set()
+        self._due = True
 
-    def _without_left_out(self, wanted: Wanted, now: float) -> Wanted:
+    def _without_left_out(self, wanted: Wanted) -> Wanted:
         """HAProxy refused these applications' rules and ports: the others go on without them, for a while."""
+        now = time.monotonic()
         self._left_out = {app: entry for app, entry in self._left_out.items() if entry[1] > now}
         self.status.problems = {app: why for app, (why, _) in self._left_out.items()}
         if not self._left_out:

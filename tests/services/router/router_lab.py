@@ -1,4 +1,4 @@
-"""An edge on loopback: real HAProxy, the router as a program, a Marathon that says what it is told, tasks that answer."""
+"""An edge on loopback: real HAProxy, the router as a program, a Marathon that says what it is told, tasks."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ class Tasks:
         writer.close()
 
     async def _echo(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        writer.write(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
         while received := await reader.read(4096):
             writer.write(name.encode() + b":" + received)
             await writer.drain()
@@ -331,6 +332,7 @@ class Edge:
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        until(lambda: not listens(self.http), "HAProxy goes on after its end")
 
     def workers(self) -> list[int]:
         assert self.haproxy is not None
@@ -356,6 +358,18 @@ class Edge:
 
     def health(self) -> dict[str, Any]:
         return dict(self.ask("/healthz").json())
+
+    def settled(self) -> dict[str, Any]:
+        """Wait until HAProxy runs all that is wanted; the health document."""
+
+        def done() -> dict[str, Any] | None:
+            health = self.health()
+            return health if health["applied"] and not health["draining"] else None
+
+        return dict(until(done, lambda: f"not applied: {self.health()}\n{self.log[-3000:]}"))
+
+    def problems(self) -> list[tuple[str, str]]:
+        return [(problem["app"], problem["message"]) for problem in self.ask("/api/problems").json()["problems"]]
 
     def serves(self, host: str, path: str = "/", seconds: float = START_SECONDS) -> None:
         until(
