@@ -1,4 +1,4 @@
-"""Long work in one event loop: others get their turn every few milliseconds."""
+"""Working and waiting in one event loop: others get their turn every few milliseconds, and waits can be ended."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ class Pace:
         await asyncio.sleep(0)
         self._due = clock.monotonic() + TURN
         return True
+
+
+async def set_within(event: asyncio.Event, seconds: float | None) -> bool:
+    """Waits until the event is set; False if it is not after so many seconds (None: no bound).
+
+    Unlike `asyncio.wait_for` of Python 3.11 it does not swallow a cancellation that comes together with the event
+    (https://github.com/python/cpython/issues/86296), after which a loop would go on for ever.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

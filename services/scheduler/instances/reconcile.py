@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 from services.scheduler import clock
 from services.scheduler.instances.instance import Condition, instance_of_task
+from services.scheduler.instances.pace import set_within
 from services.scheduler.instances.registry import Registry
 from services.scheduler.mesos.calls import MesosCalls
 from services.scheduler.mesos.client import MesosError
@@ -49,8 +49,7 @@ class Reconciler:
     async def run(self) -> None:
         """One reconciliation after each subscription and each interval."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._begin.wait(), self._interval)
+            await set_within(self._begin, self._interval)
             self._begin.clear()
             await self._reconcile()
 
@@ -72,8 +71,7 @@ class Reconciler:
                     return  # the next subscription begins a new one
             if not self._unanswered and told_all:
                 return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._begin.wait(), wait)
+            await set_within(self._begin, wait)
             wait = min(wait * 2, _LAST_WAIT)
 
     async def _ask(self) -> None:

@@ -27,7 +27,8 @@ _AT_ONCE = 200  # acknowledgements that are on the way together
 class Statuses:
     """`handle` takes a status; `run()` acknowledges until it is cancelled and raises what the store raises.
 
-    `failed(app, seconds it ran)` is told of each failure of an application's present configuration.
+    `failed(app, seconds it ran)` is told of each failure of an application's present configuration;
+    `asked(instance id)`: we are killing it, so that its end is no failure.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Statuses:
         *,
         app_of: Callable[[str], App | None],
         failed: Callable[[App, float], None],
+        asked: Callable[[str], bool],
     ) -> None:
         self.handled = 0
         self._mesos = mesos
@@ -47,6 +49,7 @@ class Statuses:
         self._bus = bus
         self._app_of = app_of
         self._failed = failed
+        self._asked = asked
         self._unacknowledged: list[Json] = []
         self._unknown: dict[str, str] = {}  # task id -> agent id: to be killed
         self._work = asyncio.Event()
@@ -83,7 +86,7 @@ class Statuses:
 
     def _known(self, instance: Instance, status: Json) -> None:
         state, healthy = instance.mesos_state, instance.healthy
-        effect = updates.effect(instance, status)
+        effect = updates.effect(instance, status, asked=self._asked(instance.id))
         if not effect.changes and not effect.over:
             return
         self._registry.update(instance, **effect.changes)
@@ -92,14 +95,14 @@ class Statuses:
         if effect.unhealthy:
             self._publish_unhealthy(instance, status)
         if effect.failed:
-            self._note_failure(instance, status)
+            self._failures.record(instance, status["state"], status.get("message", ""))
+            self._work.set()
+        if effect.delays:
+            self._delay(instance)
         if effect.over:
             self._registry.forget(instance)
 
-    def _note_failure(self, instance: Instance, status: Json) -> None:
-        if status["state"] != "TASK_FINISHED":
-            self._failures.record(instance, status["state"], status.get("message", ""))
-            self._work.set()
+    def _delay(self, instance: Instance) -> None:
         app = self._app_of(instance.app_id)
         if app is not None and instance.version >= app.last_config_change_at:
             self._failed(app, clock.since(instance.started_at) if instance.started_at else 0.0)

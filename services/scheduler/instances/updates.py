@@ -57,7 +57,8 @@ class Effect:
 
     changes: Mapping[str, Any] = field(default_factory=dict)
     over: bool = False  # the instance is to be forgotten
-    failed: bool = False  # to be remembered as the application's last failure, and the next launch is delayed
+    failed: bool = False  # to be remembered as the application's last failure
+    delays: bool = False  # the next launch is delayed
     unhealthy: bool = False  # the agent ended it because its health check failed
 
 
@@ -68,8 +69,11 @@ def condition_of(status: Json) -> Condition:
     return _CONDITIONS[status["state"]]
 
 
-def effect(instance: Instance, status: Json) -> Effect:
-    """What to change about an instance after this status. Raises KeyError as `condition_of`."""
+def effect(instance: Instance, status: Json, *, asked: bool = False) -> Effect:
+    """What to change about an instance after this status. `asked`: we are killing it. Raises KeyError.
+
+    An agent ends an unhealthy task by itself: the delay begins with that, since the replacement is wanted from then.
+    """
     told = condition_of(status)
     condition = _next(instance.condition, told)
     changes: dict[str, Any] = {"condition": condition, "mesos_state": status["state"]}
@@ -83,10 +87,12 @@ def effect(instance: Instance, status: Json) -> Effect:
     # An instance that is to end and cannot be reached is forgotten: when its agent comes back, it is unknown
     # and killed. Waiting for it would hold up the deployment that ends it.
     over = condition.is_terminal or (told is Condition.UNREACHABLE and instance.condition is Condition.KILLING)
-    wanted = instance.condition is Condition.KILLING
-    unhealthy = told in (Condition.KILLED, Condition.FAILED) and status.get("healthy") is False and not wanted
-    failed = over and not wanted and (told in _COUNTS_AS_FAILURE or unhealthy)
-    return Effect(changes, over, failed, unhealthy)
+    was_killing = instance.condition is Condition.KILLING
+    sick = status.get("healthy", instance.healthy) is False and not asked
+    unhealthy = sick and told in (Condition.KILLED, Condition.FAILED)
+    failed = over and not asked and (told in _COUNTS_AS_FAILURE or unhealthy)
+    delays = not was_killing and (failed or (sick and told is Condition.KILLING))
+    return Effect(changes, over, failed and told is not Condition.FINISHED, delays, unhealthy)
 
 
 def _next(before: Condition, told: Condition) -> Condition:

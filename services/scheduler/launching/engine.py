@@ -90,6 +90,7 @@ class Engine:
             bus,
             app_of=app_of,
             failed=lambda app, ran: self.queue.failed(app, ran=ran),
+            asked=self.killer.is_killing,
         )
         self.reconciler = Reconciler(self.mesos, self.registry, interval=settings.reconciliation_interval / 1000)
         self.supervisor = Supervisor(self.registry, self.queue, self.killer, apps, locked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import logging
 from collections.abc import Callable, Collection, Iterable
@@ -13,6 +12,7 @@ from services.scheduler import clock
 from services.scheduler.definitions.app import App
 from services.scheduler.events import EventBus
 from services.scheduler.instances.instance import Condition, Instance
+from services.scheduler.instances.pace import set_within
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.instances.statuses import publish_status
 from services.scheduler.mesos.calls import MesosCalls
@@ -84,6 +84,10 @@ class Killer:
                 publish_status(self._bus, instance)
             self._schedule(instance, seconds, wipe=wipe)
 
+    def is_killing(self, instance_id: str) -> bool:
+        """Its end was asked for here, and it is not over."""
+        return instance_id in self._kills
+
     def reconnected(self) -> None:
         """A new subscription: what is due goes out now."""
         now = self._now()
@@ -108,8 +112,7 @@ class Killer:
             self._work.clear()
             await self._send_due()
             wait = max(self._due[0][0] - self._now(), 0.0) if self._due else None
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), wait)
+            await set_within(self._work, wait)
 
     async def _send_due(self) -> None:
         while self._due and self._due[0][0] <= self._now():
@@ -145,9 +148,9 @@ class Killer:
         kill = self._kills.get(instance.id)
         if kill is None:
             kill = self._kills[instance.id] = _Kill(due, wipe)
-        elif kill.due <= due and (kill.wipe or not wipe):
-            return
         kill.wipe |= wipe
+        if kill.sent or kill.due < due:
+            return
         self._push(instance.id, kill, min(due, kill.due))
 
     def _push(self, instance_id: str, kill: _Kill, due: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from services.scheduler import clock
 from services.scheduler.definitions.app import App
 from services.scheduler.instances.instance import Condition, Instance
-from services.scheduler.instances.pace import Pace
+from services.scheduler.instances.pace import Pace, set_within
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.launching.demand import Demand
 from services.scheduler.launching.queue import Item, LaunchQueue
@@ -98,8 +97,7 @@ class Launcher:
         while True:
             self._work.clear()
             wait = await self._round()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), wait)
+            await set_within(self._work, wait)
 
     async def _round(self) -> float | None:
         """Work on what is there; seconds until there is something to do without anything happening."""

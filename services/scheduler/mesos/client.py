@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from services.scheduler.instances.pace import Pace
+from services.scheduler.instances.pace import Pace, set_within
 from services.scheduler.mesos import recordio
 from services.scheduler.mesos.detector import LeaderDetector, NoLeaderError
 
@@ -119,8 +118,7 @@ class MesosClient:
                 self._disconnected()
             delay = min(0.1 * 2.0**failures, 5.0) * random.uniform(0.5, 1)  # noqa: S311 - spreads reconnections
             failures += 1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), delay)
+            await set_within(self._closing, delay)
 
     async def close(self) -> None:
         """Ends the subscription; the framework stays registered for its failover timeout."""

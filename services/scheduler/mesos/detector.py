@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import threading
@@ -14,6 +13,8 @@ import orjson
 from kazoo.client import KazooClient  # type: ignore[import-untyped]
 from kazoo.exceptions import KazooException  # type: ignore[import-untyped]
 from kazoo.handlers.threading import KazooTimeoutError  # type: ignore[import-untyped]
+
+from services.scheduler.instances.pace import set_within
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,8 @@ class ZooKeeperDetector:
                     return
             except NoLeaderError as error:
                 log.debug("while watching for another master than %s: %s", master, error)
-            with contextlib.suppress(TimeoutError):  # a watch lost with a session is set again by the next read
-                await asyncio.wait_for(self._seen.wait(), 30)
+            # a watch lost with a session is set again by the next read
+            await set_within(self._seen, 30)
 
     async def close(self) -> None:
         """Ends the ZooKeeper session."""

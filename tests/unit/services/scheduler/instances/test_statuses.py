@@ -24,6 +24,7 @@ class Parts:
         self.registry = Registry(self.store, self.told.bus, instances)
         self.failures = Failures(self.store)
         self.failed: list[tuple[str, float]] = []
+        self.asked: set[str] = set()
         wanted = app or make_app()
         self.statuses = Statuses(
             self.mesos,
@@ -32,6 +33,7 @@ class Parts:
             self.told.bus,
             app_of={wanted.id: wanted}.get,
             failed=lambda some, ran: self.failed.append((some.id, ran)),
+            asked=self.asked.__contains__,
         )
 
     @contextlib.asynccontextmanager
@@ -137,13 +139,28 @@ def test_the_failure_of_an_older_configuration_delays_nothing() -> None:
     assert parts.failures.of("/web") is not None
 
 
-def test_an_unhealthy_task_that_its_agent_ended() -> None:
+def test_an_unhealthy_task_that_its_agent_ends() -> None:
     one = make_instance(condition=Condition.RUNNING, healthy=False)
     parts = Parts(one)
+    parts.statuses.handle(status(one, "TASK_KILLING"))
+    assert len(parts.failed) == 1, "its replacement waits"
+    assert parts.failures.of("/web") is None
     parts.statuses.handle(status(one, "TASK_KILLED", healthy=False, message="3 times"))
+    assert len(parts.failed) == 1
+    failure = parts.failures.of("/web")
+    assert failure is not None
+    assert failure["message"] == "3 times"
     (event,) = parts.told.of("unhealthy_instance_kill_event")
     assert event["reason"] == "3 times"
-    assert parts.failed
+
+
+def test_an_end_that_was_asked_for_is_no_failure() -> None:
+    one = make_instance(condition=Condition.KILLING, healthy=False)
+    parts = Parts(one)
+    parts.asked.add(one.id)
+    parts.statuses.handle(status(one, "TASK_FAILED", healthy=False))
+    assert (parts.failed, parts.failures.of("/web")) == ([], None)
+    assert parts.told.of("unhealthy_instance_kill_event") == []
 
 
 UNKNOWN = {  # state, kills, told as ended

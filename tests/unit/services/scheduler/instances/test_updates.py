@@ -46,7 +46,7 @@ def test_a_state_of_another_mesos() -> None:
         condition_of({"state": "TASK_PAUSED"})
 
 
-STEPS = {  # before, state, after, over, failed
+STEPS = {  # before, state, after, over, delays
     "first word": (C.PROVISIONED, "TASK_STAGING", C.STAGING, False, False),
     "starts": (C.STAGING, "TASK_STARTING", C.STARTING, False, False),
     "runs at once": (C.PROVISIONED, "TASK_RUNNING", C.RUNNING, False, False),
@@ -75,13 +75,14 @@ STEPS = {  # before, state, after, over, failed
 }
 
 
-@pytest.mark.parametrize(("before", "state", "after", "over", "failed"), STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize(("before", "state", "after", "over", "delays"), STEPS.values(), ids=STEPS)
 def test_steps(
-    instance: MakeInstance, before: Condition, state: str, after: Condition, over: bool, failed: bool
+    instance: MakeInstance, before: Condition, state: str, after: Condition, over: bool, delays: bool
 ) -> None:
-    found = effect(instance(condition=before), {"state": state, "message": "because"})
+    found = effect(instance(condition=before), {"state": state, "message": "because"}, asked=before is C.KILLING)
     assert found.changes.get("condition", before) is after
-    assert (found.over, found.failed) == (over, failed)
+    assert (found.over, found.delays) == (over, delays)
+    assert found.failed == (delays and state != "TASK_FINISHED")
 
 
 def test_a_status_that_tells_nothing_new_changes_nothing(instance: MakeInstance) -> None:
@@ -127,12 +128,20 @@ def test_health(
     assert effect(some, {"state": "TASK_RUNNING", **status}).changes == changes
 
 
-def test_a_task_that_its_agent_ended_for_its_health(instance: MakeInstance) -> None:
-    status = {"state": "TASK_KILLED", "healthy": False, "message": "health check failed"}
-    found = effect(instance(condition=C.RUNNING), status)
-    assert (found.over, found.failed, found.unhealthy) == (True, True, True)
-    wanted = effect(instance(condition=C.KILLING), status)
-    assert (wanted.over, wanted.failed, wanted.unhealthy) == (True, False, False)
+SICK = {  # before, state, asked, failed, delays, unhealthy
+    "ended by its agent": (C.RUNNING, "TASK_KILLED", False, True, True, True),
+    "its agent begins to end it": (C.RUNNING, "TASK_KILLING", False, False, True, False),
+    "its agent has ended it": (C.KILLING, "TASK_KILLED", False, True, False, True),
+    "we end it": (C.KILLING, "TASK_KILLED", True, False, False, False),
+}
+
+
+@pytest.mark.parametrize(("before", "state", "asked", "failed", "delays", "unhealthy"), SICK.values(), ids=SICK)
+def test_sick_tasks(
+    instance: MakeInstance, before: Condition, state: str, asked: bool, failed: bool, delays: bool, unhealthy: bool
+) -> None:
+    found = effect(instance(condition=before), {"state": state, "healthy": False}, asked=asked)
+    assert (found.failed, found.delays, found.unhealthy) == (failed, delays, unhealthy)
 
 
 def test_health_of_what_cannot_be_reached_is_not_known(instance: MakeInstance) -> None:
