@@ -5,6 +5,9 @@
 The scheduler is a process of its own and so is the Mesos master (tests/mesos_simulator.py); a client asks the API
 all the time, as routers and people would. Prints figures and ratios of one session, since absolute times of shared
 machines say little: how long the steps take, the API's p50 and p99 in each, memory over rounds of launches.
+
+`floor` is the p99 of a server that does nothing, asked at the same moments from the same client: what the machine
+and the client make of it. `largest` is the slowest answer in ms to /v2/apps, /v2/tasks or /v2/groups as a whole.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mesos_simulator import MesosSimulator, runs
@@ -39,9 +42,11 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 JARS = ("/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar")
 AIM_MS = 200  # p99 of the API, whatever goes on
-ASKS_PER_SECOND = 40
+ASKS_PER_SECOND = 50
 QUICK = ("/ping", "/v2/info", "/v2/deployments", "/v2/queue", "/v2/apps//bench/a-{n}", "/v2/apps//bench/a-{n}/tasks")
 WHOLE = ("/v2/apps?embed=apps.tasks", "/v2/tasks", "/v2/groups")  # the large answers, asked every other second
+REST = "nothing happens"
+FLOOR = "floor"
 SPARE = "/bench/spare"  # the application that is launched and removed
 PAGE_KB = os.sysconf("SC_PAGESIZE") / 1024
 
@@ -95,6 +100,25 @@ def simulate(agents: int, pipe: Connection) -> None:
     asyncio.run(main())
 
 
+def nothing(pipe: Connection) -> None:
+    """A server that answers everything at once, until the pipe is closed."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="pong")
+
+    async def main() -> None:
+        application = web.Application()
+        application.router.add_get("/ping", answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, 0).start()
+        pipe.send("http://{}:{}".format(*runner.addresses[0][:2]))
+        await asyncio.get_running_loop().run_in_executor(None, receive, pipe)
+        await runner.cleanup()
+
+    asyncio.run(main())
+
+
 def receive(pipe: Connection) -> str | None:
     """The next order, None when there will be no more."""
     try:
@@ -127,6 +151,22 @@ def zookeeper(folder: Path) -> Iterator[str]:
             process.kill()
 
 
+@contextlib.contextmanager
+def process(target: Callable[..., None], *arguments: Any) -> Iterator[Connection]:
+    """A Python process of its own, with a pipe to it; it ends when the pipe is closed."""
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=target, args=(*arguments, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        child.join(10)
+        if child.is_alive():
+            child.kill()
+
+
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex((HOST, port)) == 0
@@ -146,7 +186,12 @@ class Scheduler:
     def __init__(self, folder: Path, zk: str, master: str, profile: str | None) -> None:
         self.url = f"http://{HOST}:{(port := free_port())}"
         self._config = folder / "config.json"
-        settings = {"master": master, "zk": f"zk://{zk}/marathon", "hostname": HOST, "http_address": HOST}
+        settings: dict[str, Any] = {
+            "master": master,
+            "zk": f"zk://{zk}/marathon",
+            "hostname": HOST,
+            "http_address": HOST,
+        }
         settings |= {"http_port": port, "logging_level": "warn", "kill_drain_seconds": 0}
         self._config.write_text(json.dumps(settings))
         self._log = folder / "scheduler.log"
@@ -194,13 +239,15 @@ class Latencies:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: int = 0
 
-    def line(self, paths: tuple[str, ...]) -> tuple[float, float, int]:
-        """(p50, p99 in ms, how many) over some paths."""
-        values = sorted(value for path in paths for value in self.seconds[path])
-        if len(values) < 2:
-            return 0.0, 0.0, len(values)
-        cuts = statistics.quantiles(values, n=100)
-        return cuts[49] * 1e3, cuts[98] * 1e3, len(values)
+    def of(self, paths: tuple[str, ...]) -> list[float]:
+        """Milliseconds of all answers to some paths."""
+        return [value * 1e3 for path in paths for value in self.seconds[path]]
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """The value below which so many percent of the values are; 0 if there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else 0.0
 
 
 @dataclass(frozen=True)
@@ -216,8 +263,11 @@ class Step:
 class Bench:
     """Steps against one scheduler, each with a client that asks all the time."""
 
-    def __init__(self, size: Size, scheduler: Scheduler, pipe: Connection, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, size: Size, scheduler: Scheduler, pipe: Connection, floor: str, session: aiohttp.ClientSession
+    ) -> None:
         self.size = size
+        self._floor = floor
         self.scheduler = scheduler
         self.steps: list[Step] = []
         self.memory: list[float] = []
@@ -236,11 +286,12 @@ class Bench:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
         self.steps.append(step)
-        p50, p99, _ = latencies.line(QUICK)
-        whole = latencies.line(WHOLE)[1]
+        quick = latencies.of(QUICK)
+        p50, p99, whole = percentile(quick, 50), percentile(quick, 99), max(latencies.of(WHOLE), default=0.0)
+        floor = percentile(latencies.of((FLOOR,)), 99)
         print(
-            f"{name:34}{step.seconds:9.2f}{step.cpu_seconds:9.2f}{p50:9.1f}{p99:9.1f}{whole:9.0f}"
-            f"{self.scheduler.memory_mb:9.0f}{latencies.errors:8}",
+            f"{name:34}{step.seconds:9.2f}{step.cpu_seconds:9.2f}{p50:9.1f}{p99:9.1f}{floor:9.1f}{whole:9.0f}"
+            f"{self.scheduler.memory_mb:9.0f}{latencies.errors:9}",
             flush=True,
         )
 
@@ -252,9 +303,10 @@ class Bench:
         try:
             while True:
                 path = QUICK[number % len(QUICK)]
-                task = asyncio.create_task(self._one(path, latencies, number))
-                running.add(task)
-                task.add_done_callback(running.discard)
+                for url, kind in ((self.scheduler.url + path, path), (f"{self._floor}/ping", FLOOR)):
+                    task = asyncio.create_task(self._one(url, kind, latencies, number))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
                 number += 1
                 due += 1 / ASKS_PER_SECOND
                 await asyncio.sleep(max(0.0, due - loop.time()))
@@ -264,19 +316,18 @@ class Bench:
     async def _ask_whole(self, latencies: Latencies) -> None:
         while True:
             for path in WHOLE:
-                await self._one(path, latencies, 0)
+                await self._one(self.scheduler.url + path, path, latencies, 0)
                 await asyncio.sleep(2)
 
-    async def _one(self, path: str, latencies: Latencies, number: int) -> None:
+    async def _one(self, url: str, kind: str, latencies: Latencies, number: int) -> None:
         began = time.monotonic()
         try:
-            url = self.scheduler.url + path.format(n=number * 7 % self.size.apps)
-            async with self._session.get(url) as response:
+            async with self._session.get(url.format(n=number * 7 % self.size.apps)) as response:
                 await response.read()
-                latencies.errors += response.status != 200
+                latencies.errors += response.status >= 500  # before the deployment they are not found
         except (aiohttp.ClientError, TimeoutError):
             latencies.errors += 1
-        latencies.seconds[path].append(time.monotonic() - began)
+        latencies.seconds[kind].append(time.monotonic() - began)
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         async with self._session.request(method, self.scheduler.url + path, json=body) as response:
@@ -356,10 +407,11 @@ class Bench:
         print(
             f"{size.agents} agents, {size.apps} applications, {size.tasks} tasks; API at {ASKS_PER_SECOND} requests/s"
         )
-        print(f"{'':34}{'seconds':>9}{'CPU s':>9}{'p50 ms':>9}{'p99 ms':>9}{'whole ms':>9}{'RSS MB':>9}{'errors':>8}")
+        columns = ("seconds", "CPU s", "p50 ms", "p99 ms", "floor", "largest", "RSS MB", "errors")
+        print(" " * 34 + "".join(f"{column:>9}" for column in columns))
         await self.elected()
         await self.step(f"launch {size.tasks} tasks, one deployment", self.fill)
-        await self.step("nothing happens", self.idle)
+        await self.step(REST, self.idle)
         await self.step("full reconcile", self.reconcile)
         for number in range(size.rounds):
             await self.step(f"launch {size.launch}, round {number + 1}", lambda: self.scale(size.launch))
@@ -370,15 +422,16 @@ class Bench:
             raise SystemExit(f"{twice} tasks were launched twice")
 
     def ratios(self) -> None:
-        by_name = {step.name: step for step in self.steps}
-        idle = by_name["nothing happens"].latencies.line(QUICK)[1]
-        launch = by_name[f"launch {self.size.launch}, round {self.size.rounds}"]
-        busy = launch.latencies.line(QUICK)[1]
-        print(
-            f"p99 during a launch of {self.size.launch}: {busy:.0f} ms (aim {AIM_MS}), {busy / idle:.1f}x that at rest"
+        launches = [step for step in self.steps if step.name.startswith(f"launch {self.size.launch}, ")]
+        busy, floor = (
+            percentile([v for step in launches for v in step.latencies.of(p)], 99) for p in (QUICK, (FLOOR,))
         )
-        each = launch.cpu_seconds / self.size.launch * 1e3
-        print(f"launches: {self.size.launch / launch.seconds:.0f}/s, {each:.2f} ms CPU each")
+        launched = len(launches) * self.size.launch
+        seconds, cpu = (sum(values) for values in zip(*((s.seconds, s.cpu_seconds) for s in launches), strict=True))
+        print(
+            f"p99 while {self.size.launch} are launched: {busy:.0f} ms (aim {AIM_MS}), {busy / floor:.1f}x the floor's"
+        )
+        print(f"launches: {launched / seconds:.0f}/s, {cpu / launched * 1e3:.2f} ms CPU each")
         if len(self.memory) > 1:
             print(f"memory, last round / first: {self.memory[-1] / self.memory[0]:.3f}x")
 
@@ -403,10 +456,10 @@ def application(app_id: str, instances: int) -> dict[str, Any]:
     }
 
 
-async def measure(size: Size, scheduler: Scheduler, pipe: Connection) -> None:
+async def measure(size: Size, scheduler: Scheduler, pipe: Connection, floor: str) -> None:
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
-        bench = Bench(size, scheduler, pipe, session)
+        bench = Bench(size, scheduler, pipe, floor, session)
         await bench.run()
         if not scheduler._profile:
             began = time.monotonic()
@@ -423,22 +476,15 @@ def main() -> int:
     parser.add_argument("--profile", help="write a cProfile of the scheduler here")
     given = parser.parse_args()
     size = Size(given.agents, given.apps, given.tasks, given.launch, given.rounds)
-    pipe, theirs = multiprocessing.Pipe()
-    spawn = multiprocessing.get_context("spawn")
-    mesos = spawn.Process(target=simulate, args=(size.agents, theirs), daemon=True)
-    with tempfile.TemporaryDirectory() as name, zookeeper(Path(name)) as zk:
-        mesos.start()
-        theirs.close()
+    with tempfile.TemporaryDirectory() as name, zookeeper(Path(name)) as zk, contextlib.ExitStack() as stack:
+        pipe = stack.enter_context(process(simulate, size.agents))
+        floor = stack.enter_context(process(nothing))
         scheduler = Scheduler(Path(name), zk, pipe.recv(), given.profile)
         try:
             scheduler.start()
-            asyncio.run(measure(size, scheduler, pipe))
+            asyncio.run(measure(size, scheduler, pipe, floor.recv()))
         finally:
             scheduler.end()
-            pipe.close()
-            mesos.join(10)
-            if mesos.is_alive():
-                mesos.kill()
     return 0
 
 
