@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from services.scheduler import clock
 
 TURN = 0.005  # seconds
+AT_ONCE = 16  # calls that are on the way together
+
+T = TypeVar("T")
 
 
 class Pace:
@@ -36,3 +41,18 @@ async def set_within(event: asyncio.Event, seconds: float | None) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def each(items: Iterable[T], action: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
+    """`action` for all items, some at once, begun in their order. The first error ends it."""
+    left = iter(items)
+
+    async def work() -> None:
+        pace = Pace()
+        for item in left:
+            await action(item)
+            await pace.turn()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(work())

@@ -13,7 +13,7 @@ from services.scheduler import clock
 from services.scheduler.events import EventBus
 from services.scheduler.instances.instance import Instance
 
-_BATCH = 1000  # instances written at once
+_BATCH = 250  # instances written at once
 
 
 class Store(Protocol):
@@ -165,11 +165,11 @@ class Registry:
         waiting, self._waiting = self._waiting, []
         self._writing = True
         try:
-            # Copies: an instance may change again while it is being written.
-            saved = [copy.copy(instance) for instance in unsaved.values() if instance is not None]
+            changed = [instance for instance in unsaved.values() if instance is not None]
             deleted = [instance_id for instance_id, instance in unsaved.items() if instance is None]
-            for start in range(0, len(saved), _BATCH):
-                await self._store.save_instances(saved[start : start + _BATCH])
+            for start in range(0, len(changed), _BATCH):
+                # Copies: an instance may change again while it is being written.
+                await self._store.save_instances([copy.copy(one) for one in changed[start : start + _BATCH]])
             for start in range(0, len(deleted), _BATCH):
                 await self._store.delete_instances(deleted[start : start + _BATCH])
         except Exception:

@@ -13,6 +13,7 @@ from services.scheduler.events import EventBus
 from services.scheduler.instances import updates
 from services.scheduler.instances.failures import Failures
 from services.scheduler.instances.instance import Condition, Instance, instance_of_task
+from services.scheduler.instances.pace import each
 from services.scheduler.instances.registry import Registry
 from services.scheduler.mesos.calls import MesosCalls
 from services.scheduler.mesos.client import MesosError
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 _RUNS = (Condition.STAGING, Condition.STARTING, Condition.RUNNING)
-_AT_ONCE = 200  # acknowledgements that are on the way together
 
 
 class Statuses:
@@ -79,10 +79,8 @@ class Statuses:
             unknown, self._unknown = self._unknown, {}
             await self._registry.flush()
             await self._failures.flush()
-            for start in range(0, len(statuses), _AT_ONCE):
-                await asyncio.gather(*(self._acknowledge(status) for status in statuses[start : start + _AT_ONCE]))
-            for task_id, agent_id in unknown.items():
-                await self._kill(task_id, agent_id)
+            await each(statuses, self._acknowledge)
+            await each(unknown.items(), self._kill)
 
     def _known(self, instance: Instance, status: Json) -> None:
         state, healthy = instance.mesos_state, instance.healthy
@@ -142,7 +140,8 @@ class Statuses:
         except MesosError as error:  # the agent sends it again
             log.info("not acknowledged: %s", error)
 
-    async def _kill(self, task_id: str, agent_id: str) -> None:
+    async def _kill(self, task: tuple[str, str]) -> None:
+        task_id, agent_id = task
         try:
             await self._mesos.kill(task_id, agent_id)
         except MesosError as error:  # the next reconciliation finds it again

@@ -12,7 +12,7 @@ from services.scheduler import clock
 from services.scheduler.definitions.app import App
 from services.scheduler.events import EventBus
 from services.scheduler.instances.instance import Condition, Instance
-from services.scheduler.instances.pace import set_within
+from services.scheduler.instances.pace import each, set_within
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.instances.statuses import publish_status
 from services.scheduler.mesos.calls import MesosCalls
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_LABEL = "UTOPIA_DRAIN_SECONDS"
 _MAX_DRAIN = 3600.0  # seconds
-_AT_ONCE = 100  # KILL calls between two turns of the loop
 _OUT_OF_REACH = (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
 
 
@@ -117,15 +116,16 @@ class Killer:
     async def _send_due(self) -> None:
         while self._due and self._due[0][0] <= self._now():
             some: list[tuple[Instance, _Kill]] = []
-            while self._due and len(some) < _AT_ONCE and self._due[0][0] <= self._now():
+            while self._due and self._due[0][0] <= self._now():
                 due, instance_id = heapq.heappop(self._due)
                 kill = self._kills.get(instance_id)
                 instance = self._registry.get(instance_id)
                 if kill is not None and instance is not None and kill.due == due:  # otherwise it was put off or is over
                     some.append((instance, kill))
-            await asyncio.gather(*(self._send(instance, kill) for instance, kill in some))
+            await each(some, self._send)
 
-    async def _send(self, instance: Instance, kill: _Kill) -> None:
+    async def _send(self, due: tuple[Instance, _Kill]) -> None:
+        instance, kill = due
         if kill.wipe and kill.sent:
             self._registry.update(instance, condition=Condition.KILLED, message="wiped before Mesos confirmed its end")
             self._registry.forget(instance)

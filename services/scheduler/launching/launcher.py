@@ -12,7 +12,7 @@ from typing import Any
 from services.scheduler import clock
 from services.scheduler.definitions.app import App
 from services.scheduler.instances.instance import Condition, Instance
-from services.scheduler.instances.pace import Pace, set_within
+from services.scheduler.instances.pace import Pace, each, set_within
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.launching.demand import Demand
 from services.scheduler.launching.queue import Item, LaunchQueue
@@ -120,7 +120,7 @@ class Launcher:
         used = [place for place in places if place.launches]
         if used:
             await self._registry.flush()
-            await asyncio.gather(*(self._launch(place) for place in used))
+            await each(used, self._launch)
         unused = pending.keys() - {place.offer.id for place in used}
         refuse = min(_REJECTED, self._decline_seconds) if self._queue.ready() else self._decline_seconds
         await self._decline([offer_id for offer_id in pending if offer_id in unused], refuse)

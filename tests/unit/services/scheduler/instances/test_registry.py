@@ -41,11 +41,11 @@ def test_views(store: Any, told: Any, instance: MakeInstance) -> None:
 def test_added_ones_are_stored_on_return(store: Any, told: Any, instance: MakeInstance) -> None:
     async def run() -> None:
         registry = Registry(store, told.bus)
-        some = [instance() for _ in range(2500)]
+        some = [instance() for _ in range(600)]
         async with running(registry):
             await registry.add_many(some)
             assert set(store.instances) == {one.id for one in some}
-            assert [len(ids) for _, ids in store.log] == [1000, 1000, 500]
+            assert [len(ids) for _, ids in store.log] == [250, 250, 100]
 
     asyncio.run(run())
 
