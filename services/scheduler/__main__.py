@@ -165,6 +165,8 @@ def why(error: BaseException) -> End:
     """The end that an error means."""
     if isinstance(error, End):
         return error
+    if isinstance(error, FrameworkGoneError) and "failed over" in str(error).lower():
+        return End(Status.LEADERSHIP_LOST, f"leadership lost: another scheduler has subscribed at Mesos ({error})")
     for kind, status, text in _MEANINGS:
         if isinstance(error, kind):
             return End(status, text.format(error))

@@ -46,7 +46,7 @@ async def _version(context: Context, request: web.Request, group_id: str, text: 
         raise answers.unknown_group(group_id)
     shows = _embeds(request)
     document = output.group(group, apps="group.apps" in shows, groups="group.groups" in shows)
-    return answers.document(document)
+    return answers.document(_plain(document))
 
 
 async def _shown(context: Context, request: web.Request, group: Group) -> web.StreamResponse:
@@ -66,7 +66,16 @@ async def _shown(context: Context, request: web.Request, group: Group) -> web.St
     document = output.group(
         group, apps="group.apps" in shows, groups="group.groups" in shows, app_document=app_document
     )
-    return answers.document(document)
+    return answers.document(_plain(document))
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """`enforceRole` only where it is true: clients from before it do not know it."""
+    if not document.get("enforceRole"):
+        document.pop("enforceRole", None)
+    for inner in document.get("groups", ()):
+        _plain(inner)
+    return document
 
 
 async def post(context: Context, request: web.Request, name: str = "") -> web.StreamResponse:

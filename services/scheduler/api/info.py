@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from aiohttp import web
@@ -14,20 +13,55 @@ from services.scheduler.settings import ZK_URL, Settings, ZkAddress
 NAME = "utopia-scheduler"
 COMPATIBLE = "1.11.24"  # of Marathon: what clients that look at versions go by
 
-_HTTP = {"http_port", "http_address", "http_realm", "http_compression", "http_max_concurrent_requests"}
-_UNSHOWN = {"http_credentials_file", "zk_credentials_file", "mesos_authentication_secret_file"}
-_NAMES = {  # as Marathon's info calls them
-    "leader_proxy_connection_timeout": "leader_proxy_connection_timeout_ms",
-    "leader_proxy_read_timeout": "leader_proxy_read_timeout_ms",
-    "launch_tokens": "launch_token",
-    "enable_features": "features",
+# As Marathon names them; other names would break clients that turn the document into objects of theirs.
+_CONFIG = (
+    "access_control_allow_origin",
+    "checkpoint",
+    "decline_offer_duration",
+    "default_network_name",
+    "env_vars_prefix",
+    "executor",
+    "failover_timeout",
+    "framework_name",
+    "hostname",
+    "launch_token_refresh_interval",
+    "local_port_max",
+    "local_port_min",
+    "master",
+    "max_instances_per_offer",
+    "mesos_bridge_name",
+    "mesos_heartbeat_failure_threshold",
+    "mesos_heartbeat_interval",
+    "mesos_leader_ui_url",
+    "mesos_role",
+    "mesos_user",
+    "min_revive_offers_interval",
+    "new_group_enforce_role",
+    "offer_matching_timeout",
+    "reconciliation_initial_delay",
+    "reconciliation_interval",
+    "scale_apps_initial_delay",
+    "scale_apps_interval",
+    "task_launch_confirm_timeout",
+    "task_launch_timeout",
+    "task_lost_expunge_initial_delay",
+    "task_lost_expunge_interval",
+    "webui_url",
+)
+_OTHERWISE = {
+    "features": "enable_features",
+    "launch_token": "launch_tokens",
+    "leader_proxy_connection_timeout_ms": "leader_proxy_connection_timeout",
+    "leader_proxy_read_timeout_ms": "leader_proxy_read_timeout",
 }
+_ZOOKEEPER = ("zk", "zk_connection_timeout", "zk_max_node_size", "zk_max_versions", "zk_session_timeout", "zk_timeout")
 
 
 async def get(context: Context, _request: web.Request) -> web.StreamResponse:
     """As Marathon shows it."""
     settings = context.settings
-    shown = settings_document(settings)
+    config = {name: _shown(settings, name) for name in _CONFIG}
+    config |= {name: _shown(settings, ours) for name, ours in _OTHERWISE.items()}
     document = {
         "name": NAME,
         "version": COMPATIBLE,
@@ -35,27 +69,17 @@ async def get(context: Context, _request: web.Request) -> web.StreamResponse:
         "elected": context.leadership.is_leader,
         "leader": context.leadership.leader,
         "frameworkId": context.core.framework_id,
-        "marathon_config": {
-            _NAMES.get(name, name): value
-            for name, value in shown.items()
-            if name not in _HTTP and not name.startswith("zk")
-        }
+        "marathon_config": {name: value for name, value in config.items() if value is not None}
         | {"ha": True, "store_cache": True},
-        "zookeeper_config": {name: value for name, value in shown.items() if name.startswith("zk")}
-        | {"zk_compression": True},
+        "zookeeper_config": {name: _shown(settings, name) for name in _ZOOKEEPER} | {"zk_compression": True},
         "http_config": {"http_port": settings.http_port, "https_port": 0},
     }
     return answers.document(document)
 
 
-def settings_document(settings: Settings) -> dict[str, Any]:
-    """All settings without secrets, and without the names of their files."""
-    shown = {}
-    for item in dataclasses.fields(settings):
-        value = getattr(settings, item.name)
-        if item.name in _UNSHOWN:
-            continue
-        if isinstance(value, str) and ZK_URL.fullmatch(value):
-            value = str(ZkAddress.parse(value))
-        shown[item.name] = value
-    return shown
+def _shown(settings: Settings, name: str) -> Any:
+    """A setting without the login that an address may have."""
+    value = getattr(settings, name)
+    if isinstance(value, str) and ZK_URL.fullmatch(value):
+        return str(ZkAddress.parse(value))
+    return value

@@ -18,12 +18,12 @@ async def get(context: Context, request: web.Request) -> web.StreamResponse:
     with_offers = "lastUnusedOffers" in request.query.getall("embed", [])
     queue = context.core.queue
     items = []
+    # No `role` beside `app`, which has it: the public Python client does not know it there.
     for item in queue.items():
         delay = queue.delay_until(item.app)
         document: dict[str, Any] = {
             "app": orjson.Fragment(context.fragments.app(item.app, ())),
             "count": item.count,
-            "role": item.app.role,
             "delay": {"timeLeftSeconds": max(0, math.ceil(delay)), "overdue": delay <= 0},
             "since": item.since,
             "processedOffersSummary": item.summary.document(),

@@ -102,6 +102,14 @@ class Scheduler:
         return self.process.popen is not None and self.process.popen.poll() is None
 
     @property
+    def answers(self) -> bool:
+        """Who leads is known to it."""
+        try:
+            return self.ask("GET", "/v2/info").status == 200
+        except OSError:
+            return False
+
+    @property
     def pid(self) -> int:
         assert self.process.popen is not None
         return int(self.process.popen.pid)
@@ -186,10 +194,15 @@ class Schedulers:
         return None
 
     def restore(self) -> None:
-        """As systemd does."""
-        for each in self.members:
+        """As systemd does; until all of them answer."""
+
+        def back(each: Scheduler) -> bool:
             if not each.alive:
                 each.start()
+            return each.answers
+
+        for each in self.members:
+            eventually(lambda each=each: back(each), 30, f"{each.address} does not answer:\n{each.process.tail()}")
 
 
 @pytest.fixture(scope="module")
@@ -237,9 +250,7 @@ def make_scheduler(
 def schedulers(make_scheduler: Callable[..., Scheduler]) -> Iterator[Schedulers]:
     """Three, of which one leads. Their applications are removed in the end."""
     group = Schedulers([make_scheduler(f"scheduler-{number}") for number in (1, 2, 3)])
-    for each in group.members:
-        each.start()
-    leader = group.leader
+    group.restore()
     yield group
     group.restore()
     leader = group.leader
