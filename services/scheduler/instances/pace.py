@@ -45,10 +45,9 @@ async def set_within(event: asyncio.Event, seconds: float | None) -> bool:
 
 async def each(items: Iterable[T], action: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
     """`action` for all items, some at once, begun in their order. The first error ends it."""
-    left = iter(items)
+    left, pace = iter(items), Pace()
 
     async def work() -> None:
-        pace = Pace()
         for item in left:
             await action(item)
             await pace.turn()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ from services.scheduler.placement.offer import Offer
 
 log = logging.getLogger(__name__)
 
-_TRIES = 64  # applications tried on one offer, so that many that fit nowhere do not stop the others
+# Applications tried on one offer, so that many that fit nowhere do not stop the others: at most, at least, and
+# what is spent on a round of offers.
+_TRIES, _FEW_TRIES, _TRIES_OF_ROUND = 64, 8, 50_000
 _RETRY = 1.0  # seconds after a call failed
 _REJECTED = 30.0  # seconds until an offer that did not fit comes again
 _DECLINED_AT_ONCE = 1000
@@ -131,12 +134,14 @@ class Launcher:
         """One instance into each offer, then a second one into those that had room, and so on: spreads them."""
         pace = Pace()
         places: list[_Place] = []
+        tries = min(_TRIES, max(_FEW_TRIES, _TRIES_OF_ROUND // len(documents)))
+        self._first = random.randrange(len(wanted))  # noqa: S311 - other pairs than in the last round
         for document in documents:
             if not wanted:
                 break
             offer = Offer.parse(document)
             place = _Place(offer, matching.Remaining(offer))
-            if self._fill(place, wanted):
+            if self._fill(place, wanted, tries):
                 places.append(place)
             await pace.turn()
         filled = places
@@ -145,32 +150,32 @@ class Launcher:
                 break
             again, filled = filled, []
             for place in again:
-                if self._fill(place, wanted):
+                if self._fill(place, wanted, tries):
                     filled.append(place)
                 await pace.turn()
         return places
 
-    def _fill(self, place: _Place, wanted: list[Item]) -> bool:
+    def _fill(self, place: _Place, wanted: list[Item], tries: int) -> bool:
         """Put one instance of the first application that fits; what is wanted no more leaves the list."""
-        tries = 0
-        now = time.time()
-        while wanted and tries < min(_TRIES, len(wanted)):
+        tried = 0
+        now, moment = time.time(), clock.now()
+        while wanted and tried < min(tries, len(wanted)):
             self._first %= len(wanted)
             item = wanted[self._first]
             if item.count <= 0 or self._queue.get(item.app.id) is not item:
                 del wanted[self._first]
                 continue
-            tries += 1
+            tried += 1
             self._first += 1
             found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self.policy)
             if isinstance(found, matching.Match):
-                self._take(place, item, found)
+                self._take(place, item, found, moment)
                 return True
-            item.summary.rejected(place.offer, found.reasons, clock.now())
+            item.summary.rejected(place.offer, found.reasons, moment)
         return False
 
-    def _take(self, place: _Place, item: Item, match: matching.Match) -> None:
-        app, moment = item.app, clock.now()
+    def _take(self, place: _Place, item: Item, match: matching.Match, moment: str) -> None:
+        app = item.app
         instance = match.instance(app, staged_at=moment)
         if not app.readiness_checks:
             instance.ready = True
