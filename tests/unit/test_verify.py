@@ -68,6 +68,7 @@ def test_all_pass(small: Cluster, contracts: Any) -> None:
         "admin-1: Is as it should be (base)",
         "control-1: Is as it should be (base)",
         "agent-1: Is as it should be (base)",
+        "edge-1: Is as it should be (base)",
         "control-1: Is as it should be (zookeeper)",
         "cluster: All of them agree (zookeeper)",
     ]

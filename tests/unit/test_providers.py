@@ -1,0 +1,120 @@
+"""Which implementation fills a role, and what follows from it; Marathon's flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bootstrap import config, paths, plan
+from bootstrap.checks import marathon_flags
+from bootstrap.model import Provider, Role
+
+ROW = Role(
+    "marathon",
+    "",
+    ("common",),
+    restart={"first": "1"},
+    secrets=("a",),
+    artifacts=("x",),
+    providers=(
+        Provider("original", ("java", "marathon"), {"marathon": "1"}, ("b",), ("archive",)),
+        Provider("ours", ("services",), {"ours": "1"}, ("a", "c"), ("x", "wheels"), lab=True),
+    ),
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Plan of a topology of the checkout with some keys replaced."""
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path / "state"))
+
+    def make(env: str, **changes):
+        document = yaml.safe_load((paths.PILLAR / "env" / env / "cluster.yaml").read_text()) | changes
+        (tmp_path / env).mkdir(exist_ok=True)
+        path = tmp_path / env / "cluster.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        return config.check(str(path))
+
+    return make
+
+
+@pytest.mark.parametrize(("lab", "name"), [(False, "original"), (True, "ours")])
+def test_the_default_is_the_first_or_that_of_labs(lab: bool, name: str) -> None:
+    assert ROW.default_provider(lab=lab) == name
+
+
+def test_without_one_for_labs_the_first_is_the_default_there_too() -> None:
+    assert Role("x", "", (), providers=(Provider("a"), Provider("b"))).default_provider(lab=True) == "a"
+    assert Role("x", "", ()).default_provider(lab=True) == ""
+
+
+def test_a_row_with_what_its_provider_adds() -> None:
+    filled = ROW.filled_by("ours")
+    assert filled.provider == "ours"
+    assert filled.components == ("common", "services")
+    assert filled.restart == {"first": "1", "ours": "1"}
+    assert filled.secrets == ("a", "c")
+    assert filled.artifacts == ("x", "wheels")
+
+
+def components(checked, node: str) -> list[str]:
+    assert checked.cluster, checked.findings
+    return list(plan.make(checked.cluster).node_pillar[node]["components"])
+
+
+def test_labs_and_production_differ_in_their_defaults(made) -> None:
+    assert components(made("local"), "control-1")[-2:] == ["utopia-services", "utopia-scheduler"]
+    assert components(made("local"), "edge-1")[-3:] == ["haproxy", "utopia-services", "utopia-router"]
+    assert components(made("prod", providers={}), "control-1")[-1] == "marathon"
+    assert components(made("prod", providers={}), "edge-1")[-2:] == ["haproxy", "bamboo"]
+
+
+def test_the_topology_chooses_and_artifacts_and_secrets_follow(made) -> None:
+    checked = made("prod", providers={"marathon": "utopia-scheduler", "ingress": "utopia-router"})
+    assert components(checked, "control-1")[-1] == "utopia-scheduler"
+    chosen = plan.make(checked.cluster)
+    assert "services" in chosen.artifacts
+    assert not {"marathon", "bamboo"} & set(chosen.artifacts)
+    assert "router-api" in chosen.secrets["edge-1"]
+    originals = plan.make(made("prod").cluster)
+    assert {"marathon", "bamboo"} <= set(originals.artifacts)
+    assert "router-api" not in originals.secrets["edge-1"]
+
+
+def test_a_provider_that_does_not_exist_has_a_near_one(made) -> None:
+    (finding,) = made("prod", providers={"marathon": "utopia-sheduler"}).findings
+    assert finding.message == "unknown provider utopia-sheduler of role marathon"
+    assert finding.fix == "did you mean utopia-scheduler?"
+
+
+FLAGS = [
+    ({"zk_session_timeout": 20000, "ha": True, "suppress_offers": False}, "", ""),
+    ({"event_subscriber": "http_callback"}, "Marathon 1.11 has no flag event_subscriber", "/v2/events"),
+    ({"zk_sesion_timeout": 1}, "unknown flag zk_sesion_timeout of Marathon 1.11", "zk_session_timeout"),
+    ({"disable_ha": True}, "disable_ha is the switch ha, off", "write ha: false"),
+    ({"ha": "yes"}, "must be true or false, not text", "true or false"),
+    ({"zk_max_versions": True}, "must be a", ""),
+    ({"webui_url": ""}, "must be a text or a number", "write its value"),
+    ({"http_credentials": "a:b"}, "marathon.flags.http_credentials is not set in this file", "a file of its own"),
+    ({"master": "zk://x"}, "marathon.flags.master is not set in this file", "topology"),
+    ({"reporter_graphite": "x"}, "no flag reporter_graphite", "metrics_statsd"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message", "fix"), FLAGS, ids=lambda value: str(value)[:40])
+def test_flags_of_marathon(made, flags: dict[str, object], message: str, fix: str) -> None:
+    findings = [f for f in made("prod", settings={"marathon": {"flags": flags}}).findings if f.severity == "error"]
+    if not message:
+        assert findings == []
+        return
+    assert any(message in finding.message and fix in finding.fix for finding in findings), findings
+
+
+def test_our_defaults_are_flags_that_it_has() -> None:
+    defaults = yaml.safe_load((paths.SALT / "marathon" / "defaults.yaml").read_text())["flags"]
+    known = marathon_flags.SWITCHES | marathon_flags.VALUES
+    assert set(defaults) <= known
+    assert not known & set(marathon_flags.GONE)
+    assert {flag for flag, value in defaults.items() if isinstance(value, bool)} <= marathon_flags.SWITCHES
