@@ -137,7 +137,8 @@ class Router:
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):  # names are resolved again now and then
-                await asyncio.wait_for(self._route_wake.wait(), RESOLVE_AGAIN_SECONDS if self.routes else 0.2)
+                async with asyncio.timeout(RESOLVE_AGAIN_SECONDS if self.routes else 0.2):
+                    await self._route_wake.wait()
             self._route_wake.clear()
             known = self.watcher.fresh or self.known.read_at is not None
             rules_known = not self.store.enabled or self.store.read_at or self.known.read_at is not None

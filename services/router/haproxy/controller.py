@@ -93,7 +93,8 @@ class Controller:
         """Until cancelled. What goes wrong is kept in `status` and tried again."""
         while True:
             with contextlib.suppress(TimeoutError):  # what drains is looked at meanwhile
-                await asyncio.wait_for(self._wake.wait(), DRAIN_POLL)
+                async with asyncio.timeout(DRAIN_POLL):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self.step()

@@ -98,7 +98,8 @@ class Watcher:
             took = time.monotonic() - started
             pause = max(self._coalesce, min(took, 5.0))  # never busy with Marathon more than half of the time
             try:
-                await asyncio.wait_for(self._wake.wait(), self._until_next(started, last_all))
+                async with asyncio.timeout(self._until_next(started, last_all)):
+                    await self._wake.wait()
                 pause = max(0.0, pause - (time.monotonic() - started - took))
             except TimeoutError:
                 pause = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 5.0
 RETRY_SECONDS = 2.0
 SESSION_SECONDS = 10.0
+STOP_SECONDS = 1.0
 
 
 class StoreError(Exception):
@@ -83,10 +85,14 @@ class RuleStore:
                 if self._client.connected:
                     await self._try_refresh()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS if self.last_error else None)
+                    async with asyncio.timeout(RETRY_SECONDS if self.last_error else None):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
-            await asyncio.to_thread(self._stop)
+            # Its end waits for servers that may be away: a thread that nobody has to wait for.
+            ending = threading.Thread(target=self._client.stop, daemon=True)
+            ending.start()
+            await asyncio.to_thread(ending.join, STOP_SECONDS)
 
     async def save(self, rule: Rule) -> None:
         """Create or replace, seen by `rules` on return. Raises StoreError."""
@@ -168,10 +174,6 @@ class RuleStore:
 
     def _join(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
-
-    def _stop(self) -> None:
-        self._client.stop()
-        self._client.close()
 
     # In kazoo's thread: only tell the loop.
 

@@ -31,7 +31,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = START_SECONDS) -> Any:
+def until(condition: Callable[[], Any], what: object, seconds: float = START_SECONDS) -> Any:
     """The first true value; looks every 5 ms."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
