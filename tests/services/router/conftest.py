@@ -90,8 +90,18 @@ class ZooKeeper:
             self._process = None
 
 
+@pytest.fixture(scope="session")
+def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeper]:
+    """One for all tests, each with a path of its own."""
+    server = ZooKeeper(tmp_path_factory.mktemp("zookeeper"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def zookeeper(tmp_path: Path) -> Iterator[ZooKeeper]:
+def mortal_zookeeper(tmp_path: Path) -> Iterator[ZooKeeper]:
+    """One that the test may stop."""
     folder = tmp_path / "zookeeper"
     folder.mkdir()
     server = ZooKeeper(folder)
