@@ -110,11 +110,13 @@ def execute(plan: Plan, phases: Sequence[Phase], context: Context, journal: Jour
     """Run the chosen phases. A failed phase lets running ones end and starts no other."""
     started = time.monotonic()
     journal.write("run-start", env=plan.env, phases=[phase.name for phase in phases])
+    context.will_verify = any(phase.kind == "verify" for phase in phases)
     outcomes: list[PhaseOutcome] = []
     pool = ThreadPoolExecutor(max_workers=max(1, len(phases)), thread_name_prefix="phase")
     try:
         _walk(phases, outcomes, lambda phase: pool.submit(_run, phase, context, journal))
     except KeyboardInterrupt:
+        context.interrupt()
         journal.write("run-interrupted", env=plan.env)
         raise  # the CLI leaves without waiting for the pool: every step can be taken up again
     finally:

@@ -70,6 +70,14 @@ def states(folder: Path) -> dict[str, tuple[bytes, int]]:
     return files
 
 
+def state_sums(folder: Path) -> dict[str, str]:
+    """The checksums of these states, by the path that the master serves them under."""
+    files = states(folder)
+    return {
+        path.removeprefix(f"{STATES}/"): hashlib.sha256(content).hexdigest() for path, (content, _) in files.items()
+    }
+
+
 def extensions(folder: Path) -> dict[str, bytes]:
     """The custom modules under `folder`, named as in a minion's cache: `modules/readiness.py`."""
     return {

@@ -7,28 +7,28 @@ or does not answer means that all roles are applied for real.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bootstrap import salt_returns
+from bootstrap import paths, salt_files, salt_returns
 
 if TYPE_CHECKING:
     from bootstrap.plan import Plan
     from bootstrap.salt_api import SaltApi
 
 _SECONDS = 120.0
+_NODES_PER_JOB = 200  # more minions than this in one job crowd the master's workers
 
 
 def settled(plan: Plan, salt: SaltApi) -> bool:
-    """True when nothing on any node would change. Raises SaltError only when the API itself is not there."""
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for node, pillar in plan.node_pillar.items():
-        groups[tuple(pillar["components"])].append(node)
+    """True when nothing on any node would change. Raises SaltError only when the API itself is not there.
 
-    def holds(components: tuple[str, ...], nodes: list[str]) -> bool:
-        answers = salt.ask(nodes, "state.apply", ",".join(components), "test=True", timeout=_SECONDS)
-        return len(answers.values) == len(nodes) and all(map(salt_returns.holds, answers.values.values()))
-
-    with ThreadPoolExecutor(max_workers=len(groups), thread_name_prefix="dry-run") as pool:
-        return all(pool.map(holds, groups.keys(), groups.values()))
+    The nodes are told what the master serves: phase `salt` has just compared that with our files.
+    """
+    sums = salt_files.state_sums(paths.SALT)
+    nodes = list(plan.node_pillar)
+    for start in range(0, len(nodes), _NODES_PER_JOB):
+        some = nodes[start : start + _NODES_PER_JOB]
+        answers = salt.ask(some, "dry_run.states", sums, timeout=_SECONDS)
+        if answers.values.keys() != set(some) or not all(map(salt_returns.holds, answers.values.values())):
+            return False
+    return True

@@ -23,6 +23,7 @@ Host *
     UpdateHostKeys no
     PasswordAuthentication no
     ConnectTimeout 10
+    KexAlgorithms ^curve25519-sha256
     ServerAliveInterval 15
     LogLevel ERROR
     ControlMaster auto

@@ -115,16 +115,67 @@ def verify(
     cluster: Cluster, progress: Progress, *, roles: Sequence[str] = (), nodes: Sequence[str] = (), tests: Path = TESTS
 ) -> Verdict:
     """Run the checks of these roles on these nodes (none given: all). A failed check is in the verdict."""
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="utopia-verify-") as folder:
-        junit = Path(folder) / "junit.xml"
-        status, said = _run(_command(cluster, roles, nodes, tests, junit), progress)
-        hide = _hider(cluster.env)
-        checks, broken = read(junit)
-    broken += [hide(line) for line in _doubts(status, said, broken)]
-    broken += _unproven(checks, expected_nodes(cluster, roles, nodes))
-    hidden = tuple(Check(check.role, check.node, check.what, hide(check.why)) for check in checks)
-    return Verdict(cluster.env, hidden, tuple(broken), time.monotonic() - started, env_argument(cluster))
+    return Verification(cluster, roles=roles, nodes=nodes, tests=tests).verdict(progress)
+
+
+class Verification:
+    """Checks under way, begun when this is made. Either `verdict` or `abandon` must be called."""
+
+    def __init__(
+        self, cluster: Cluster, *, roles: Sequence[str] = (), nodes: Sequence[str] = (), tests: Path = TESTS
+    ) -> None:
+        self._cluster = cluster
+        self._expected = expected_nodes(cluster, roles, nodes)
+        self._started = time.monotonic()
+        self._folder = tempfile.TemporaryDirectory(prefix="utopia-verify-")
+        self._junit = Path(self._folder.name) / "junit.xml"
+        self._events, end = os.pipe()
+        try:
+            self._process = _start(_command(cluster, roles, nodes, tests, self._junit), end)
+        finally:
+            os.close(end)
+
+    def verdict(self, progress: Progress) -> Verdict:
+        """Wait for the end; what has happened so far, and what happens then, becomes progress."""
+        with self._folder:
+            status, said = self._wait(progress)
+            hide = _hider(self._cluster.env)
+            checks, broken = read(self._junit)
+        broken += [hide(line) for line in _doubts(status, said, broken)]
+        broken += _unproven(checks, self._expected)
+        hidden = tuple(Check(check.role, check.node, check.what, hide(check.why)) for check in checks)
+        seconds = time.monotonic() - self._started
+        return Verdict(self._cluster.env, hidden, tuple(broken), seconds, env_argument(self._cluster))
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting. The checks' own clean-up runs on the signal."""
+        self._process.terminate()
+
+    def abandon(self) -> None:
+        """End it: nobody wants to know any more."""
+        self.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=10)
+        os.close(self._events)
+        self._folder.cleanup()
+
+    def _wait(self, progress: Progress) -> tuple[int, list[str]]:
+        """pytest's exit status and what it said."""
+        teller = threading.Thread(target=_tell, args=(os.fdopen(self._events), progress), daemon=True)
+        teller.start()
+        process = self._process
+        try:
+            said, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()[0] + f"\nended after {SECONDS} s"
+        except BaseException:  # interrupted: the checks' own clean-up runs on this signal
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            raise
+        teller.join(5)
+        return process.returncode, said.splitlines()
 
 
 def expected_nodes(cluster: Cluster, roles: Collection[str], nodes: Collection[str]) -> set[str]:
@@ -165,34 +216,24 @@ def _command(cluster: Cluster, roles: Iterable[str], nodes: Iterable[str], tests
     return command + [f"--utopia-node={node}" for node in nodes]
 
 
-def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
-    """pytest's exit status and what it said; its events become progress as they arrive."""
-    events, end = os.pipe()
-    process = subprocess.Popen(
-        [*command, f"--utopia-events={end}"],
+def _start(command: list[str], events: int) -> subprocess.Popen[str]:
+    """pytest, writing its events to a file descriptor. What it compiles is kept out of the checkout, and used again."""
+    environment = {
+        **os.environ,
+        "PYTHONPYCACHEPREFIX": str(paths.cache_dir() / "bytecode"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those that happen to be installed cost half a second
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.Popen(
+        [*command, f"--utopia-events={events}"],
         cwd=paths.CHECKOUT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        pass_fds=(end,),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        pass_fds=(events,),
+        env=environment,
     )
-    os.close(end)
-    teller = threading.Thread(target=_tell, args=(os.fdopen(events), progress), daemon=True)
-    teller.start()
-    try:
-        said, _ = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        said = process.communicate()[0] + f"\nended after {SECONDS} s"
-    except BaseException:  # interrupted: the checks' own clean-up runs on this signal
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        raise
-    teller.join(5)
-    return process.returncode, said.splitlines()
 
 
 def _tell(events: IO[str], progress: Progress) -> None:

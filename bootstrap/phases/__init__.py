@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bootstrap.plan import Plan
     from bootstrap.salt_api import SaltApi
     from bootstrap.secrets import Secrets
+    from bootstrap.verify import Verdict, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Context:
         self._salt: SaltApi | None = None
         self._artifacts: Mapping[str, Artifact] | None = None
         self._settled: bool | None = False  # None: worth finding out
+        self.will_verify = False  # phase verify is to come in this run
+        self._verification: Verification | None = None
 
     def teller(self, phase: str) -> Callable[[str, str], None]:
         """`progress(node or "", message)` for one phase: what libraries are handed."""
@@ -119,16 +122,48 @@ class Context:
 
     @property
     def settled(self) -> bool:
-        """Whether all roles' states hold on all nodes: then their phases have nothing to do."""
+        """Whether all roles' states hold on all nodes: then their phases have nothing to do.
+
+        The checks of phase `verify` begin at the same time, where it is to come: on nodes that change no more
+        they say the same now as then.
+        """
         with self._lock:
             if self._settled is None:
                 from bootstrap.settled import settled
 
+                if self.will_verify:
+                    from bootstrap.verify import Verification
+
+                    self._verification = Verification(self.cluster)
+                self._settled = False  # also when this fails
                 self._settled = settled(self.plan, self.salt)
+                if not self._settled:
+                    self._abandon()
             return self._settled
 
-    def close(self) -> None:
-        """Ends the connections that were opened."""
+    def verdict(self, progress: Callable[[str, str], None]) -> Verdict:
+        """What the checks of all roles on all nodes say of the nodes as they are now."""
+        from bootstrap.verify import Verification
+
         with self._lock:
+            begun, self._verification = self._verification, None
+        return (begun or Verification(self.cluster)).verdict(progress)
+
+    def close(self) -> None:
+        """Ends what was begun and the connections that were opened."""
+        with self._lock:
+            self._abandon()
+            if self._salt is not None:
+                self._salt.close()
             if self._hosts is not None:
                 self._hosts.close()
+
+    def interrupt(self) -> None:
+        """The run ends here and now: nothing is waited for, no lock either."""
+        if self._verification is not None:
+            self._verification.terminate()
+
+    def _abandon(self) -> None:
+        if self._verification is not None:
+            self._verification.abandon()
+            self._verification = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bootstrap import verify
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
 
 
 def run(context: Context, phase: Phase) -> PhaseResult:
     """Raises VerifyError with the failed checks."""
-    verdict = verify.verify(context.cluster, context.teller(phase.name))
+    verdict = context.verdict(context.teller(phase.name))
     verdict.raise_if_failed()
     return PhaseResult(notes=(f"{verdict.passed} checks passed",))

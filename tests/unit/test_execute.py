@@ -37,6 +37,8 @@ class FakeContext:
 
     def close(self) -> None: ...
 
+    def interrupt(self) -> None: ...
+
 
 DIAMOND = FakePlan(
     (
