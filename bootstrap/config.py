@@ -134,9 +134,9 @@ def remember_ids(cluster: Cluster) -> None:
     draft.replace(folder / _REMEMBERED)
 
 
-def forget_ids(cluster: Cluster) -> None:
+def forget_ids(env: str) -> None:
     """For when the machines, and the data on them, were removed."""
-    (paths.state_dir(cluster.env) / _REMEMBERED).unlink(missing_ok=True)
+    (paths.state_dir(env) / _REMEMBERED).unlink(missing_ok=True)
 
 
 def _remembered(env: str, findings: list[Finding]) -> dict[str, int]:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Execute the very plan that `bootstrap plan` prints."""
-    from bootstrap import config, paths, plan
+    from bootstrap import config, paths, plan, state_folder
     from bootstrap.execute import exclusive, execute, select
     from bootstrap.journal import Journal
     from bootstrap.phases import Context
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     phases = select(made, only=args.only, start=args.start, skip=args.skip)
     folder = paths.state_dir(made.env)
     with exclusive(folder):
+        state_folder.claim(made.cluster)
         outcome = execute(made, phases, Context(made, report.progress), Journal(folder))
     if report.as_json:
         report.json(outcome.as_json())

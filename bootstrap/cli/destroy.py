@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
-from bootstrap.errors import ExitStatus, UsageError
+from bootstrap.errors import ExitStatus, InvalidTopologyError, UsageError
 from bootstrap.report import Report
 
 HELP = "remove the machines and networks that were made for an environment"
@@ -21,10 +22,41 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Machines that exist already (driver ssh) are never touched."""
     import shutil
 
-    from bootstrap import config, drivers, paths, ssh_config
+    from bootstrap import config, paths, ssh_config, state_folder
     from bootstrap.execute import exclusive
 
-    cluster = config.load(args.env)
+    env, remove = _target(args, report)
+    folder = paths.state_dir(env)
+    with exclusive(folder):
+        ssh_config.close_masters(env)
+        removed = remove()
+        if not args.node:
+            config.forget_ids(env)
+            state_folder.release(env)
+        if args.state:
+            shutil.rmtree(folder)
+    for name in removed:
+        report.line(f"removed {name}")
+    if report.as_json:
+        report.json({"env": env, "removed": list(removed)})
+    report.line(f"{env}: {len(removed)} removed")
+    return ExitStatus.OK
+
+
+def _target(args: argparse.Namespace, report: Report) -> tuple[str, Callable[[], tuple[str, ...]]]:
+    """The environment's name, and what removes its machines. Broken files are no hindrance: the label tells."""
+    from bootstrap import config, drivers, state_folder
+    from bootstrap.drivers import docker
+
+    try:
+        cluster = config.load(args.env)
+    except InvalidTopologyError as error:
+        path = config.locate(args.env)
+        env = path.resolve().parent.name
+        state_folder.check_file(env, path)
+        report.line(f"{error.what}: going by the label utopia.env={env} alone")  # such machines are never production
+        return env, lambda: docker.destroy(env, args.node)
+    state_folder.check(cluster)
     if cluster.production and args.yes != cluster.env:
         raise UsageError(
             f"'{cluster.env}' is marked production: true",
@@ -32,17 +64,4 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
         )
     if args.node and args.node not in {node.name for node in cluster.nodes}:
         raise UsageError(f"there is no node '{args.node}'", next_step=f"bootstrap nodes --env {args.env}")
-    folder = paths.state_dir(cluster.env)
-    with exclusive(folder):
-        ssh_config.close_masters(cluster.env)
-        removed = drivers.get(cluster).destroy(args.node)
-        if not args.node:
-            config.forget_ids(cluster)
-        if args.state:
-            shutil.rmtree(folder)
-    for name in removed:
-        report.line(f"removed {name}")
-    if report.as_json:
-        report.json({"env": cluster.env, "removed": list(removed)})
-    report.line(f"{cluster.env}: {len(removed)} removed")
-    return ExitStatus.OK
+    return cluster.env, lambda: drivers.get(cluster).destroy(args.node)

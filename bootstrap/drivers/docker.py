@@ -6,18 +6,18 @@ import io
 import socket
 import tarfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bootstrap import ssh_keys
+from bootstrap import paths, ssh_config, ssh_keys
 from bootstrap.drivers import Created, docker_network, env_option
 from bootstrap.drivers.docker_cli import ENV_LABEL, NODE_LABEL, attempt, docker, inspect, labelled
 from bootstrap.drivers.docker_machine import Action, Existing, container_name, create_arguments, decide
 from bootstrap.errors import MachinesError, OperatorError
 from bootstrap.model import Cluster, Machine, Node
-from bootstrap.process import Progress
+from bootstrap.process import Progress, run
 
 CGROUP_V2_MARK = Path("/sys/fs/cgroup/cgroup.controllers")
 _AT_ONCE = 8  # machines booted at the same time; more only compete for the same disks and cores
@@ -47,12 +47,16 @@ class DockerDriver:
         """Engine, image, network, machines: made or picked up, at most `_AT_ONCE` machines at a time."""
         from bootstrap import engine, image, preflight
 
+        if self._all_well():
+            machines = tuple(Machine(n.name, str(n.address), _SSH_PORT, "root", ()) for n in self.cluster.nodes)
+            return Created(machines, dict.fromkeys((node.name for node in self.cluster.nodes), 0))
         engine.ensure(progress)
         preflight.require(self.cluster)
         reference = image.ensure(self.cluster, progress)
         docker_network.ensure(self.cluster, progress)
         key = ssh_keys.public_line(self.env)
         existing = self._existing()
+        self._refuse_others(existing.values(), key)
         changes: dict[str, int] = {}
 
         def one(node: Node) -> Machine:
@@ -69,23 +73,53 @@ class DockerDriver:
 
     def destroy(self, node: str | None = None) -> tuple[str, ...]:
         """Remove our containers with their volumes, then our network; with `node` that container alone."""
-        labels = {ENV_LABEL: self.env} | ({NODE_LABEL: node} if node else {})
-        found = inspect("container", labelled("container", labels))
-
-        def remove(facts: Mapping[str, Any]) -> str:
-            _remove(facts["Id"])
-            return str(facts["Name"]).removeprefix("/")
-
-        removed = sorted(_for_each(found, remove))
-        if node is None:
-            removed += docker_network.remove(self.env)
-        return tuple(removed)
+        return destroy(self.env, node)
 
     def _existing(self) -> dict[str, Existing]:
         """Containers under the names of our nodes, ours or not."""
         names = [container_name(self.env, node.name) for node in self.cluster.nodes]
         found = [Existing.of(facts) for facts in inspect("container", names)]
         return {existing.name.removeprefix(f"utopia-{self.env}-"): existing for existing in found}
+
+    def _all_well(self) -> bool:
+        """Whether every machine runs as wanted and lets us in over SSH, with the host key that was recorded.
+
+        That is one look at the engine and one at each machine, over connections which the checks use again.
+        """
+        config = ssh_config.path_of(self.env)
+        try:
+            existing = self._existing()
+        except MachinesError:  # no engine: what follows says so, or installs one
+            return False
+        if not config.exists() or not all(
+            self._as_wanted(node, existing.get(node.name)) for node in self.cluster.nodes
+        ):
+            return False
+        return all(_for_each(self.cluster.nodes, lambda node: _lets_in(config, node.name)))
+
+    def _as_wanted(self, node: Node, existing: Existing | None) -> bool:
+        wanted = create_arguments(self.cluster, node, cgroup_v2=CGROUP_V2_MARK.exists())[-1].rpartition("=")[2]
+        return (
+            existing is not None
+            and existing.network == self.cluster.network
+            and decide(existing, self.env, wanted, "") is Action.KEEP
+        )
+
+    def _refuse_others(self, existing: Iterable[Existing], key: str) -> None:
+        """Machines that trust another key of this environment were made with another state folder, which has the
+        passwords and certificates that their services know: making these anew would break what runs.
+        """
+        ours = [machine for machine in existing if machine.env == self.env and machine.booted]
+        strange = [m.name for m in ours if is_of_other_state(self._authorized_keys(m.name), key, self.env)]
+        if strange:
+            raise MachinesError(
+                f"the state folder of environment '{self.env}' is not the one its machines were made with",
+                where=str(paths.state_path(self.env)),
+                lines=[f"made with the keys of another one: {', '.join(strange)}"],
+                cause="the folder was lost or moved, or UTOPIA_STATE_DIR names another place than before",
+                next_step="put the old folder back, or name its place in UTOPIA_STATE_DIR; if it is lost: "
+                f"`bootstrap destroy --env {env_option(self.cluster)}` (the machines' data goes), then start anew",
+            )
 
     def _bring_up(self, node: Node, existing: Existing | None, reference: str, key: str, progress: Progress) -> int:
         """Number of things that had to be done so that the machine runs and lets us in."""
@@ -116,11 +150,15 @@ class DockerDriver:
 
     def _authorize(self, name: str, key: str) -> bool:
         """Put the environment's public key where sshd looks; True when it was not there. Needs no running machine."""
-        present = attempt("cp", f"{name}:{_AUTHORIZED_KEYS}", "-")
-        if present.ok and f"{key}\n" in present.out:
+        if f"{key}\n" in self._authorized_keys(name):
             return False
         docker("cp", "-", f"{name}:/root", stdin=_key_archive(key), where=name)
         return True
+
+    def _authorized_keys(self, name: str) -> str:
+        """The file as a tar stream, "" where there is none."""
+        present = attempt("cp", f"{name}:{_AUTHORIZED_KEYS}", "-")
+        return present.out if present.ok else ""
 
     def _machine(self, node: Node) -> Machine:
         """Host keys are read through the engine, so the first SSH connection is already verified."""
@@ -170,6 +208,33 @@ def _made(arguments: list[str], reference: str, node: Node) -> bool:
             next_step="look at the lines above; `docker info` says whether the engine is well",
         )
     return done.ok
+
+
+def destroy(env: str, node: str | None = None) -> tuple[str, ...]:
+    """Remove what carries the label of `env`; no file needs to be readable for that."""
+    labels = {ENV_LABEL: env} | ({NODE_LABEL: node} if node else {})
+    found = inspect("container", labelled("container", labels))
+
+    def remove(facts: Mapping[str, Any]) -> str:
+        _remove(facts["Id"])
+        return str(facts["Name"]).removeprefix("/")
+
+    removed = sorted(_for_each(found, remove))
+    if node is None:
+        removed += docker_network.remove(env)
+    return tuple(removed)
+
+
+def is_of_other_state(authorized: str, key: str, env: str) -> bool:
+    """Whether a machine trusts a key of the environment, and not ours."""
+    lines = [line.strip("\0 ") for line in authorized.splitlines()]
+    return key not in lines and any(line.endswith(f" utopia-{env}") for line in lines)
+
+
+def _lets_in(config: Path, node: str) -> bool:
+    """Whether SSH gets in, with the recorded host key, and systemd has booted."""
+    done = run(["ssh", "-F", str(config), "-o", "BatchMode=yes", node, "systemctl is-system-running"], timeout=20)
+    return done.out.strip() in {"running", "degraded"}
 
 
 def _runs(existing: Existing | None) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 from bootstrap.drivers.docker_cli import ARGUMENTS_LABEL, ENV_LABEL, NODE_LABEL
@@ -47,7 +48,7 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A container as the engine reports it. `booted`: its systemd has run at least once."""
+    """A container as the engine reports it. `booted`: its systemd has run at least once. `network`: while it runs."""
 
     name: str
     env: str
@@ -56,6 +57,7 @@ class Existing:
     booted: bool
     image: str
     arguments: str
+    network: IPv4Network | None = None
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Existing:
@@ -69,7 +71,14 @@ class Existing:
             booted=not facts["State"]["StartedAt"].startswith("0001-"),
             image=facts["Config"]["Image"],
             arguments=labels.get(ARGUMENTS_LABEL, ""),
+            network=_network(facts, labels.get(ENV_LABEL, "")),
         )
+
+
+def _network(facts: Mapping[str, Any], env: str) -> IPv4Network | None:
+    joined = facts.get("NetworkSettings", {}).get("Networks", {}).get(network_name(env)) or {}
+    address, bits = joined.get("IPAddress"), joined.get("IPPrefixLen")
+    return IPv4Network(f"{address}/{bits}", strict=False) if address and bits else None
 
 
 def container_name(env: str, node: str) -> str:

@@ -7,6 +7,7 @@ nothing is accepted on sight.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,7 @@ class _Bootstrap:
             asked = pool.submit(self._ask, self.nodes)
             found = pool.submit(self._look_at_master, wanted)
             prints, seen = asked.result(), found.result()
+        self._refuse_other_state(wanted, seen)
         wrong = [node for node in self.nodes if not _right(prints.get(node), wanted, node)]
         # The minions start while the master does: they try again until it is there.
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -139,9 +141,23 @@ class _Bootstrap:
             return {}  # not up yet, or not ours yet: then every node is visited, and its answer awaited
 
     def _look_at_master(self, wanted: _Wanted) -> salt_master.Found:
-        paths_wanted = "\n".join([*wanted.served, *wanted.master, *wanted.tls])
+        paths_wanted = "\n".join([*wanted.served, *wanted.master, *wanted.tls, salt_files.CA])
         result = self.context.hosts.run(wanted.admin, salt_master.INSPECT, sudo=True, stdin=paths_wanted)
         return salt_master.parse(_succeeded(result, "the Salt master's files could not be read").out)
+
+    def _refuse_other_state(self, wanted: _Wanted, found: salt_master.Found) -> None:
+        """A node that trusts another CA was set up with another state folder: ours has other keys and passwords."""
+        content, _mode = wanted.minions[wanted.admin][salt_files.CA]
+        there = found.sums.get(salt_files.CA)
+        if there is not None and there != hashlib.sha256(content).hexdigest():
+            raise SaltError(
+                f"{wanted.admin} was set up with another state folder than this one",
+                where=str(paths.state_path(self.context.cluster.env)),
+                lines=[f"{salt_files.CA} on {wanted.admin} is not the certificate of this folder's CA"],
+                cause="the folder was lost or moved, or UTOPIA_STATE_DIR names another place than before",
+                next_step="put the old folder back, or name its place in UTOPIA_STATE_DIR; if it is lost, every node "
+                "has to be made anew, for the services know its passwords",
+            )
 
     def _serve(self, wanted: _Wanted, found: salt_master.Found) -> None:
         """Bring the admin node's files, artifacts and services to what is wanted."""

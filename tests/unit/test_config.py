@@ -359,8 +359,8 @@ def test_nothing_is_written_when_nothing_changed(file):
 def test_forgotten_ids_are_free_again(file):
     cluster = config.load(str(file))
     config.remember_ids(cluster)
-    config.forget_ids(cluster)
-    config.forget_ids(cluster)
+    config.forget_ids(cluster.env)
+    config.forget_ids(cluster.env)
     file.write_text(SOUND.replace("zookeeper_id: 1", "zookeeper_id: 2"))
     assert config.load(str(file)).nodes[1].zookeeper_id == 2
 

@@ -435,6 +435,13 @@ def test_when_all_is_right_nobody_is_visited_and_nothing_changes(lab: Any) -> No
     assert set(lab.hosts.puts) | {node for node, _command in lab.hosts.ran} == {"admin-1"}
 
 
+def test_a_master_set_up_with_another_state_folder_is_left_alone(lab: Any) -> None:
+    lab.hosts.inspected = lab.hosts.inspected.replace("== modes", f"{'0' * 64}  {salt_files.CA}\n== modes")
+    with pytest.raises(SaltError, match="admin-1 was set up with another state folder"):
+        run(lab)
+    assert lab.hosts.puts == []
+
+
 @pytest.mark.parametrize("field", ["loaded", "files"])
 def test_only_the_node_that_is_not_right_is_visited(lab: Any, field: str) -> None:
     lab.salt.prints["agent-1"] = {**lab.right["agent-1"], field: "other"}

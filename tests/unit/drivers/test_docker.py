@@ -118,8 +118,27 @@ def test_facts_of_a_container():
         "Config": {"Image": "image:1", "Labels": {"utopia.env": "test", "utopia.node": "agent-1"}},
     }
     assert Existing.of(facts) == replace(RUNNING, state="created", booted=False, arguments="")
+    address = {"IPAddress": "172.30.9.21", "IPPrefixLen": 24}
+    running = {**facts, "NetworkSettings": {"Networks": {"utopia-test": address, "bridge": {}}}}
+    assert Existing.of(running).network == IPv4Network("172.30.9.0/24")
     facts["Config"]["Labels"] = None  # a container of somebody else, under our name
     assert Existing.of(facts).env == ""
+
+
+@pytest.mark.parametrize(
+    ("authorized", "other"),
+    [
+        ("", False),
+        ("ssh-ed25519 AAAAours utopia-test\n", False),
+        ("ssh-ed25519 AAAAperson me@home\n", False),
+        ("ssh-ed25519 AAAAlost utopia-test\n", True),
+        (".ssh/authorized_keys\0\0\0ssh-ed25519 AAAAlost utopia-test\n\0\0", True),
+        ("ssh-ed25519 AAAAlost utopia-test\nssh-ed25519 AAAAours utopia-test\n", False),
+        ("ssh-ed25519 AAAAlost utopia-test2\n", False),
+    ],
+)
+def test_machines_of_another_state_folder(authorized, other):
+    assert docker.is_of_other_state(authorized, "ssh-ed25519 AAAAours utopia-test", "test") is other
 
 
 def test_a_refused_machine_says_what_to_do():
