@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from services.scheduler.definitions.app import App
 from services.scheduler.instances import kill_selection
-from services.scheduler.instances.instance import Instance
+from services.scheduler.instances.instance import Condition, Instance
 from services.scheduler.instances.pace import Pace
 from services.scheduler.instances.registry import Change, Registry
 from services.scheduler.instances.timers import Kills
@@ -73,9 +73,10 @@ class Supervisor:
         instances = list(self._registry.of(app_id).values())
         if app is None:
             self._queue.purge(app_id)
-            if instances:
-                log.warning("%s is gone and has %d instances: they are killed", app_id, len(instances))
-                self._killer.kill(instances)
+            left = [instance for instance in instances if instance.condition is not Condition.KILLING]
+            if left:
+                log.warning("%s is gone and has %d instances: they are killed", app_id, len(left))
+                self._killer.kill(left)
             return
         active = [instance for instance in instances if instance.condition.is_active]
         missing = app.instances - len(active)
@@ -89,5 +90,5 @@ class Supervisor:
             self._killer.kill(kill_selection.select(app, active, -missing))
 
     def _instance_changed(self, instance: Instance, change: Change) -> None:
-        if change is Change.FORGOTTEN or not instance.condition.is_active or instance.condition.name == "RUNNING":
+        if change is Change.FORGOTTEN or not instance.condition.is_active or instance.condition is Condition.RUNNING:
             self.look_at(instance.app_id)

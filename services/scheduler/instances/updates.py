@@ -76,13 +76,13 @@ def effect(instance: Instance, status: Json, *, asked: bool = False) -> Effect:
     """
     told = condition_of(status)
     condition = _next(instance.condition, told)
-    changes: dict[str, Any] = {"condition": condition, "mesos_state": status["state"]}
+    changes: dict[str, Any] = {"condition": condition}
+    if condition is told or told is Condition.UNREACHABLE:  # otherwise it is late news
+        changes["mesos_state"] = status["state"]
     if condition.is_terminal or told is Condition.UNREACHABLE:
         changes["message"] = status.get("message", "")
     if told in (Condition.RUNNING, Condition.STARTING, Condition.STAGING):
         changes |= _running(instance, status, told)
-    if condition is Condition.UNREACHABLE and instance.condition not in (told, Condition.UNREACHABLE_INACTIVE):
-        changes["healthy"] = None
     changes = {name: value for name, value in changes.items() if getattr(instance, name) != value}
     # An instance that is to end and cannot be reached is forgotten: when its agent comes back, it is unknown
     # and killed. Waiting for it would hold up the deployment that ends it.

@@ -11,7 +11,8 @@ from services.scheduler.placement.matching import Reason
 from services.scheduler.placement.offer import Offer
 
 _UNUSED_KEPT = 10  # offers shown with their reasons
-_AGENTS_KEPT = 10_000  # last rejections by agent
+_AGENTS_KEPT = 500  # last judgements by agent: a sample where there are more, since many applications may wait
+_SAME: dict[tuple[Reason, ...], tuple[Reason, ...]] = {}  # equal reasons are one object
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ class OffersSummary:
         self.unused += 1
         self.last_unused_at = moment
         self.attempt[reasons[0]] += 1
-        self._remember(offer, tuple(reasons))
+        same = _SAME.setdefault(tuple(reasons), tuple(reasons))
+        self._remember(offer, same)
         self.unused_offers.pop(offer.agent_id, None)
-        self.unused_offers[offer.agent_id] = UnusedOffer(offer, moment, tuple(reasons))
+        self.unused_offers[offer.agent_id] = UnusedOffer(offer, moment, same)
         if len(self.unused_offers) > _UNUSED_KEPT:
             del self.unused_offers[next(iter(self.unused_offers))]
 

@@ -144,6 +144,21 @@ def test_sick_tasks(
     assert (found.failed, found.delays, found.unhealthy) == (failed, delays, unhealthy)
 
 
-def test_health_of_what_cannot_be_reached_is_not_known(instance: MakeInstance) -> None:
-    changes = effect(instance(condition=C.RUNNING, healthy=True), {"state": "TASK_UNREACHABLE"}).changes
-    assert changes["healthy"] is None
+LATE = {  # before, state told, state shown
+    "drains and still runs": (C.KILLING, "TASK_KILLING", "TASK_RUNNING"),
+    "runs, and an older word comes": (C.RUNNING, "TASK_RUNNING", "TASK_STAGING"),
+}
+
+
+@pytest.mark.parametrize(("before", "shown", "told"), LATE.values(), ids=LATE)
+def test_late_news_do_not_change_the_state_that_is_shown(
+    instance: MakeInstance, before: Condition, shown: str, told: str
+) -> None:
+    changes = effect(instance(condition=before, mesos_state=shown), {"state": told}, asked=True).changes
+    assert not {"condition", "mesos_state"} & changes.keys()
+
+
+def test_health_is_kept_while_nobody_can_reach_it(instance: MakeInstance) -> None:
+    """Its agent tells health only when it changes."""
+    some = instance(condition=C.RUNNING, healthy=True)
+    assert "healthy" not in effect(some, {"state": "TASK_UNREACHABLE"}).changes
