@@ -8,6 +8,8 @@ import orjson
 from aiohttp import web
 
 JSON = "application/json"
+HEADERS = web.RequestKey("headers", dict[str, str])  # of the answer, whatever it is
+COMPRESS = web.RequestKey("compress", bool)  # long answers, if the client takes it
 DEPLOYMENT_HEADER = "Marathon-Deployment-Id"
 
 

@@ -8,7 +8,7 @@ import logging
 
 from aiohttp import hdrs, web
 
-from services.scheduler.api.answers import Refusal
+from services.scheduler.api.answers import HEADERS, Refusal
 from services.scheduler.api.context import Context
 from services.scheduler.events import Event, Subscription
 
@@ -27,7 +27,7 @@ async def get(context: Context, request: web.Request) -> web.StreamResponse:
     remote = request.remote or ""
     types = frozenset(request.query.getall("event_type", []))
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-cache"})
-    response.headers.update(request.get("headers", {}))
+    response.headers.update(request[HEADERS])
     await response.prepare(request)
     streams = context.metrics.counter("marathon.http.event-streams.attached.counter")
     bytes_sent = context.metrics.counter("marathon.http.event-streams.responses.size.counter.bytes")

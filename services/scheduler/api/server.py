@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from services.scheduler.api import answers, auth, routes
-from services.scheduler.api.answers import Refusal
+from services.scheduler.api.answers import COMPRESS, HEADERS, Refusal
 from services.scheduler.api.context import Context
 from services.scheduler.api.proxy import LEADER, Proxy
 from services.scheduler.definitions.errors import InvalidDefinition
@@ -56,8 +56,8 @@ class Server:
         begun = time.monotonic()
         self._active += 1
         headers: dict[str, str] = {**NO_CACHE, **self._allowed_origin(request)}
-        request["headers"] = headers
-        request["compress"] = self._context.settings.http_compression
+        request[HEADERS] = headers
+        request[COMPRESS] = self._context.settings.http_compression
         try:
             response = await self._answer(request)
         except Exception as error:
@@ -83,7 +83,7 @@ class Server:
             leader = await self._proxy.leader()
             if leader is not None:
                 return await self._proxy.forward(request, leader)
-            request["headers"][LEADER] = f"http://{context.settings.own_address}"
+            request[HEADERS][LEADER] = f"http://{context.settings.own_address}"
         handler, named = routes.find(request.method, request.path)
         return await handler(context, request, **named)
 
@@ -123,7 +123,7 @@ class Server:
 
     def _compress(self, request: web.Request, response: web.StreamResponse) -> None:
         body = response.body if isinstance(response, web.Response) else None
-        if request["compress"] and isinstance(body, bytes) and len(body) >= COMPRESS_FROM:
+        if request[COMPRESS] and isinstance(body, bytes) and len(body) >= COMPRESS_FROM:
             response.enable_compression()
 
     def _count(self, request: web.Request, status: int, seconds: float) -> None:

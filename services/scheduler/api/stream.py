@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from aiohttp import hdrs, web
 
-from services.scheduler.api.answers import JSON
+from services.scheduler.api.answers import COMPRESS, HEADERS, JSON
 
 PIECE = 64 * 1024  # bytes sent at once
 SLICE = 0.005  # s without a break
@@ -42,8 +42,8 @@ async def send(request: web.Request, prefix: bytes, items: Iterable[bytes], suff
 
 async def _begin(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: JSON})
-    response.headers.update(request.get("headers", {}))  # what middlewares would add when it is too late
-    if request.get("compress"):
+    response.headers.update(request[HEADERS])  # what middlewares would add when it is too late
+    if request[COMPRESS]:
         response.enable_compression()
     await response.prepare(request)
     return response
