@@ -90,12 +90,7 @@ class Store:
     def _obtain(self, entry: Entry, progress: Progress) -> None:
         """From the first source that gives the right bytes."""
         if entry.sha256 == "":
-            raise ArtifactError(
-                f"the checksum of {entry.name} {entry.version} is not filled in",
-                where=str(catalogue.FILE),
-                cause="nothing is fetched without a checksum",
-                next_step=f"check the file against its publisher's own sum, then set artifacts.{entry.name}.sha256",
-            )
+            raise _unknown_sum(entry)
         tried = []
         for source in entry.sources:
             try:
@@ -187,6 +182,20 @@ def file_sha256(path: Path) -> str:
     """The checksum of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unknown_sum(entry: Entry) -> ArtifactError:
+    """Names what to put where: for a file that no public place offers any more, that is the operator's part."""
+    mirrored = [source.value for source in entry.sources if source.kind == "mirror"]
+    lines = [f"put {entry.file} at {path} below the mirror that {fetching.MIRROR_VARIABLE} names" for path in mirrored]
+    lines.append(f"check it against its publisher's own sum, then set artifacts.{entry.name}.sha256")
+    return ArtifactError(
+        f"the checksum of {entry.name} {entry.version} is not filled in",
+        where=str(catalogue.FILE),
+        lines=lines,
+        cause="nothing is fetched without a checksum, and this file is for its operator to get and to check",
+        next_step=f"do the above, then: bootstrap artifacts fetch {entry.name}; or choose another provider of its role",
+    )
 
 
 @contextmanager

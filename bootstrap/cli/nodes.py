@@ -10,7 +10,9 @@ from bootstrap.errors import ExitStatus
 from bootstrap.report import Report
 
 if TYPE_CHECKING:
-    from bootstrap.model import Cluster
+    from pathlib import Path
+
+    from bootstrap.model import Cluster, Page, Role
     from bootstrap.plan import Plan
 
 HELP = "list nodes, addresses, roles and where the services answer"
@@ -53,7 +55,13 @@ def url_rows(plan: Plan) -> list[tuple[str, str, str]]:
     for role in plan.cluster.roles.values():
         for node in plan.cluster.with_role(role.name):
             rows += [
-                (f"{role.name} ({node.name})", page.url(str(node.address)), page.login(secrets)) for page in role.pages
+                (f"{role.name} ({node.name})", page.url(str(node.address)), _login(page, role, secrets))
+                for page in role.pages
             ]
     hello = sample.url(plan.cluster) if any(phase.kind == "smoke" for phase in plan.phases) else ""
     return [*rows, ("the sample application", hello, "none")] if hello else rows
+
+
+def _login(page: Page, role: Role, secrets: Path) -> str:
+    """A provider may do without the secret that the page names: then it asks for no login."""
+    return page.login(secrets) if page.secret in role.secrets else "none"

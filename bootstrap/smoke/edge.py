@@ -107,6 +107,12 @@ class SteadyCallers:
         for thread in self._threads:
             thread.join(2 * _HTTP_SECONDS)
 
+    def await_more(self, answers: int, seconds: float) -> None:
+        """Until there are that many more: what was just changed is called as well. Gives up quietly at the bound."""
+        deadline, wanted = time.monotonic() + seconds, self.answers + answers
+        while self.answers < wanted and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+
     def _call(self) -> None:
         while not self._over.wait(_PAUSE_SECONDS):
             try:

@@ -14,6 +14,7 @@ from bootstrap.smoke.marathon import Marathon, healthy
 DEPLOY_SECONDS = 120.0  # of an application or a change
 ROUTE_SECONDS = 30.0  # from a healthy instance to its being served
 _HELLO = "version 1"
+_AFTERWARDS = 30  # requests to the new version alone
 
 Tell = Callable[[str], None]
 
@@ -69,6 +70,7 @@ class Proof:
             self.marathon.put(self._scratch("version 2", 3))
             self.marathon.await_healthy(sample.SCRATCH, 3, DEPLOY_SECONDS)
             self.edges[0].await_status(self._host(sample.SCRATCH), 200, ROUTE_SECONDS, text="version 2")
+            callers.await_more(_AFTERWARDS, ROUTE_SECONDS)
         if callers.failures or not callers.answers:
             raise VerifyError(
                 f"{callers.failures.total()} of {callers.answers} requests failed while a new version was rolled",
