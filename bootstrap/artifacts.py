@@ -188,13 +188,14 @@ def _unknown_sum(entry: Entry) -> ArtifactError:
     """Names what to put where: for a file that no public place offers any more, that is the operator's part."""
     mirrored = [source.value for source in entry.sources if source.kind == "mirror"]
     lines = [f"put {entry.file} at {path} below the mirror that {fetching.MIRROR_VARIABLE} names" for path in mirrored]
-    lines.append(f"check it against its publisher's own sum, then set artifacts.{entry.name}.sha256")
+    lines.append(f"check it against its publisher's own sum, then fill in artifacts.{entry.name}.sha256")
     return ArtifactError(
         f"the checksum of {entry.name} {entry.version} is not filled in",
         where=str(catalogue.FILE),
         lines=lines,
         cause="nothing is fetched without a checksum, and this file is for its operator to get and to check",
-        next_step=f"do the above, then: bootstrap artifacts fetch {entry.name}; or choose another provider of its role",
+        next_step=f"set artifacts.{entry.name}.sha256 as above, then: bootstrap artifacts fetch {entry.name}; "
+        "or choose another provider of its role",
     )
 
 

@@ -288,12 +288,27 @@ def test_the_catalogue_itself():
         assert set(catalogue.BUILDERS) == set(builders.BUILDERS)
 
 
+def test_a_file_that_only_a_mirror_can_have_says_where_to_put_it(tmp_path):
+    with pytest.raises(ArtifactError, match=r"the checksum of marathon 1.11.24 is not filled in") as failure:
+        Store(tmp_path / "store").ensure(["marathon"], quiet)
+    assert failure.value.lines[0] == (
+        "put marathon-1.11.24-9ee9f3ceb.tgz at marathon/marathon-1.11.24-9ee9f3ceb.tgz "
+        f"below the mirror that {fetching.MIRROR_VARIABLE} names"
+    )
+    assert "artifacts.marathon.sha256" in failure.value.lines[1]
+
+
+def test_what_changes_with_every_edit_is_not_baked():
+    entries = catalogue.load()
+    assert [name for name, entry in entries.items() if not entry.baked] == ["services"]
+
+
 BROKEN = """\
 artifacts:
   a: {version: "1", file: ../a, sha256: xyz, licence: MIT, sources: [{url: "http://x"}]}
   b: {version: "1", file: b, licens: MIT, sources: [{urll: x}, 3, {build: {with: nobody, from: [zzz]}}]}
   c: {version: "1", file: c, licence: MIT, sources: [{url: "http://x"}]}
-  d: {version: "1", file: d, licence: MIT, end_of_life: soon, size: big, sources: []}
+  d: {version: "1", file: d, licence: MIT, end_of_life: soon, size: big, baked: perhaps, sources: []}
 """
 
 

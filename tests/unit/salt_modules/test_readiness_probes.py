@@ -180,3 +180,74 @@ def test_docker_is_asked_for_its_version(load):
 def test_an_unknown_probe_is_an_error_and_not_an_answer(load):
     with pytest.raises(ValueError, match="no readiness probe 'zookeper'"):
         load("_modules/readiness").probe("zookeper")
+
+
+class Api(HTTPServer):
+    """Answers paths with (status, document) for who has the login, and /status to everybody."""
+
+    def __init__(self, answers):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                known = self.path in ("/status", "/") or self.headers.get("Authorization") == f"Basic {PASSWORD}"
+                status, document = answers.get(self.path, (404, {})) if known else (401, {})
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(document).encode())
+
+            def log_message(self, *_args):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def applications(load):
+    """`probe` of a node whose Marathon, HAProxy and router all listen on `port`."""
+
+    def made(port):
+        pillar = {
+            "node": {"address": "127.0.0.1"},
+            "marathon": {"port": port},
+            "ingress": {"ports": {"http": port, "api": port}},
+            "secrets": {"marathon-operator": "s3cret"},
+        }
+        return load("_modules/readiness", pillar=pillar)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("leader", "info", "ready", "mode", "detail"),
+    [
+        ("127.0.0.1:PORT", {"frameworkId": "f"}, True, "leader", "leads"),
+        ("10.0.0.2:8080", {"frameworkId": "f"}, True, "follower", "stands by for 10.0.0.2:8080"),
+        ("10.0.0.2:8080", {}, False, "follower", "10.0.0.2:8080 leads, and Mesos has not registered it"),
+        ("", {}, False, "", "knows no leader"),
+    ],
+)
+def test_marathon(serve, applications, leader, info, ready, mode, detail):
+    answers = {"/v2/info": (200, info)}
+    port = serve(Api(answers)).server_address[1]
+    answers["/v2/leader"] = (200, {"leader": leader.replace("PORT", str(port))})
+    assert applications(port).probe("marathon") == {"ready": ready, "mode": mode, "detail": detail}
+
+
+def test_marathon_without_a_leader_to_pass_the_question_on_to(serve, applications):
+    port = serve(Api({"/v2/leader": (503, {})})).server_address[1]
+    assert applications(port).probe("marathon")["detail"] == "/v2/leader answers with status 503"
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "detail"),
+    [(200, True, "answers with status 503"), (404, False, "/status answers with status 404")],
+)
+def test_the_edge_is_ready_when_both_answer(serve, applications, status, ready, detail):
+    port = serve(Api({"/status": (status, "OK"), "/": (503, "")})).server_address[1]
+    answer = applications(port).probe("ingress")
+    assert (answer["ready"], answer["detail"]) == (ready, detail)
+    assert applications(port).probe("haproxy")["ready"]
+
+
+def test_the_ports_of_applications_come_from_the_pillar(applications):
+    ports = applications(4711).PORTS
+    assert {ports[name]() for name in ("marathon", "haproxy", "ingress")} == {4711}
