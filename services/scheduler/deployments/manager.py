@@ -74,6 +74,7 @@ class DeploymentManager:
         self._by_app: dict[str, str] = {}  # application -> the deployment that locks it
         self._order = asyncio.Lock()
         self._idle: dict[str, asyncio.Event] = {}
+        self._stopped = False
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ class DeploymentManager:
 
         async def deploy() -> DeploymentPlan:
             async with self._order:
+                self._check_leadership()
                 try:
                     made = self._plan(target, base, version, first or {})
                     return await self._begin(*made, force=force, group_id=group_id)
@@ -156,6 +158,7 @@ class DeploymentManager:
 
         async def cancel() -> DeploymentPlan | None:
             async with self._order:
+                self._check_leadership()
                 deployment = self._running.get(deployment_id)
                 if deployment is None:
                     raise UnknownDeployment(deployment_id)
@@ -181,12 +184,17 @@ class DeploymentManager:
             self._start(Deployment(made, self._parts, step=step))
 
     async def stop(self) -> None:
-        """Leadership is lost: all ends here, and is stored for the next leader."""
+        """Leadership is lost: all ends here, and is stored for the next leader. What waits raises FencedError."""
+        self._stopped = True
         await self._halt(list(self._running.values()))
         self._running.clear()
         self._by_app.clear()
 
     # -- below -------------------------------------------------------------------------------------------------
+
+    def _check_leadership(self) -> None:
+        if self._stopped:
+            raise FencedError("this scheduler leads no more")
 
     def _plan(
         self, target: Target, base: Group, version: str | None, first: Mapping[str, Iterable[str]]
@@ -230,6 +238,8 @@ class DeploymentManager:
             self._unlock(deployment)
             for conflict in conflicts:
                 self._start(conflict)
+            if made.steps:
+                await self._forget(made.id)
             raise
         for conflict in conflicts:
             await self._ended(conflict, "deployment_failed")
@@ -256,6 +266,8 @@ class DeploymentManager:
                     self._unlocked(app_id)
 
     def _start(self, deployment: Deployment) -> None:
+        if self._stopped:  # while it was being stored: the next leader begins it
+            return
         self._lock(deployment)
         name = f"deployment {deployment.plan.id}"
         self._tasks[deployment.plan.id] = asyncio.create_task(self._run(deployment), name=name)
@@ -271,10 +283,7 @@ class DeploymentManager:
         async with self._order:
             if self._tasks.get(deployment.plan.id) is asyncio.current_task():
                 del self._tasks[deployment.plan.id]
-                try:
-                    await self._ended(deployment, event)
-                except STORE_ERRORS as error:  # a later leader finds out that there is nothing left to do
-                    log.warning("deployment %s is over and still stored: %s", deployment.plan.id, error)
+                await self._ended(deployment, event)
 
     async def _save(self, deployment: Deployment) -> None:
         """The step is kept to spare a later leader the looks at those before: none of them is done twice."""
@@ -298,7 +307,13 @@ class DeploymentManager:
         idle = self._idle.pop(made.id, None)
         if idle is not None:
             idle.set()
-        await self._store.delete_deployment(made.id)
+        await self._forget(made.id)
+
+    async def _forget(self, deployment_id: str) -> None:
+        try:
+            await self._store.delete_deployment(deployment_id)
+        except STORE_ERRORS as error:  # a later leader finds out that there is nothing left to do
+            log.warning("deployment %s is over and still stored: %s", deployment_id, error)
 
     def _is_outdated(self, made: DeploymentPlan) -> bool:
         """It was stored, and the root that it leads to is not, or is no more: a later one took its place."""

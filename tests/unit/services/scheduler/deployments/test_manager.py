@@ -15,7 +15,7 @@ from services.scheduler.definitions.app import App, HealthCheck, UpgradeStrategy
 from services.scheduler.deployments import actions
 from services.scheduler.deployments.manager import Locked, TooManyDeployments, UnknownDeployment
 from services.scheduler.instances.instance import Condition
-from services.scheduler.storage.writer import StorageError
+from services.scheduler.storage.writer import FencedError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +249,7 @@ def test_a_store_that_fails_leaves_all_as_it_was() -> None:
         with pytest.raises(OSError, match="away"):
             await world.deploy(later(world, one, cmd="two"), force=True)
         assert world.root.app("/a") == one
+        assert list(world.store.deployments) == [first]
         world.room = 10
         world.queue.add(one, 0)
         world._wake()
@@ -436,5 +437,23 @@ def test_an_application_that_is_unlocked_is_told_of() -> None:
         world.manager._unlocked = unlocked.append
         await world.deploy(app("/a"))
         assert unlocked == ["/a"]
+
+    scenario(play)
+
+
+def test_after_the_leadership_nothing_begins() -> None:
+    async def play(world: World) -> None:
+        world.room = 0
+        await world.deploy(app("/a"), wait=False)
+        late = asyncio.create_task(world.manager.deploy(world.root.group.with_app(app("/b"))))
+        await asyncio.sleep(0)  # it is being stored
+        await world.manager.stop()
+        await asyncio.gather(late, return_exceptions=True)
+        assert world.manager.all() == []
+        with pytest.raises(FencedError):
+            await world.deploy(app("/c"))
+        with pytest.raises(FencedError):
+            await world.manager.cancel("any")
+        assert len(world.store.deployments) >= 1
 
     scenario(play)
