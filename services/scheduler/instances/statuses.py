@@ -64,7 +64,7 @@ class Statuses:
                 self._known(instance, status)
             else:
                 self._not_known(task_id, status)
-        except KeyError:
+        except (KeyError, TypeError, ValueError):
             log.exception("status of %s is not understood: %s", task_id, status)
         if "uuid" in status:
             self._unacknowledged.append(status)

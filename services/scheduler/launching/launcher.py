@@ -139,7 +139,11 @@ class Launcher:
         for document in documents:
             if not wanted:
                 break
-            offer = Offer.parse(document)
+            try:
+                offer = Offer.parse(document)
+            except (KeyError, TypeError, ValueError):
+                log.exception("an offer that is not understood is declined: %s", document)
+                continue
             place = _Place(offer, matching.Remaining(offer))
             if self._fill(place, wanted, tries):
                 places.append(place)
@@ -167,7 +171,13 @@ class Launcher:
                 continue
             tried += 1
             self._first += 1
-            found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self.policy)
+            try:
+                found = matching.match(item.app, place.remaining, self._tally(item.app), now=now, policy=self.policy)
+            except Exception:  # one application must not stop all others
+                log.exception("%s cannot be placed", item.app.id)
+                self._queue.failed(item.app)
+                wanted.remove(item)
+                continue
             if isinstance(found, matching.Match):
                 self._take(place, item, found, moment)
                 return True
@@ -204,11 +214,16 @@ class Launcher:
         """ACCEPT for one offer. What was killed while it was being stored is not sent."""
         infos, instances = [], []
         for app, instance, match in place.launches:
-            if self._registry.get(instance.id) is instance and instance.condition is Condition.PROVISIONED:
+            if self._registry.get(instance.id) is not instance or instance.condition is not Condition.PROVISIONED:
+                self._drop(instance, Condition.KILLED, "killed before it was launched")
+                continue
+            try:
                 infos.append(task_info.build(app, instance, match, settings=self._task_settings))
                 instances.append(instance)
-            else:
-                self._drop(instance, Condition.KILLED, "killed before it was launched")
+            except Exception as error:  # one application must not stop all others
+                log.exception("%s cannot be launched", app.id)
+                self._queue.failed(app)
+                self._drop(instance, Condition.ERROR, f"no task can be made of it: {error}")
         try:
             await self._mesos.accept(
                 [place.offer.id], [{"type": "LAUNCH", "launch": {"task_infos": infos}}] if infos else []

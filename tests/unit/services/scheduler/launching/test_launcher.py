@@ -15,7 +15,7 @@ import pytest
 from simulated_agent import SimulatedAgent
 from unit.services.scheduler.instances.recording import MemoryStore, RecordingMesos, Told, make_app
 
-from services.scheduler.definitions.app import Constraint
+from services.scheduler.definitions.app import App, Constraint
 from services.scheduler.instances.instance import Condition
 from services.scheduler.instances.registry import Registry
 from services.scheduler.launching import launcher as module
@@ -245,6 +245,52 @@ def test_a_new_version_is_placed_while_the_old_one_waits() -> None:
             await parts.answered(2)
             (instance,) = parts.registry.all()
             assert instance.version == newer.version
+
+    asyncio.run(run())
+
+
+BROKEN = {"placing": ("matching", "match"), "making the task": ("task_info", "build")}
+
+
+@pytest.mark.parametrize(("name", "function"), BROKEN.values(), ids=BROKEN)
+def test_one_broken_application_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, function: str
+) -> None:
+    original = getattr(getattr(module, name), function)
+
+    def broken(app: App, *arguments: Any, **named: Any) -> Any:
+        if app.id == "/broken":
+            raise RuntimeError("a mistake of ours")
+        return original(app, *arguments, **named)
+
+    monkeypatch.setattr(getattr(module, name), function, broken)
+
+    async def run() -> None:
+        parts = Parts()
+        async with parts.running():
+            bad = make_app("/broken")
+            parts.queue.add(bad)
+            parts.queue.add(make_app())
+            parts.launcher.offer(offers(3))
+            await parts.answered(3)
+            assert [instance.app_id for instance in parts.registry.all()] == ["/web"]
+            assert parts.launcher.launched == 1
+            assert parts.queue.delay_until(bad) > 0
+            assert "/broken cannot be" in caplog.text
+
+    asyncio.run(run())
+
+
+def test_an_offer_that_is_not_understood_is_declined(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        parts = Parts()
+        async with parts.running():
+            parts.queue.add(make_app())
+            parts.launcher.offer([{"id": {"value": "o-x"}}, *offers(1)])
+            await parts.answered(2)
+            assert set(parts.used()) == {"o-0"}
+            assert set(parts.declined()) == {"o-x"}
+            assert "not understood" in caplog.text
 
     asyncio.run(run())
 
