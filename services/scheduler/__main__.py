@@ -58,25 +58,11 @@ class Process:
     """One scheduler: stands by, leads when it is elected, ends when it is not the leader any more."""
 
     def __init__(self, settings: Settings) -> None:
-        zk = settings.zk_address
         self._settings = settings
         self._metrics = Metrics()
         begun = clock.monotonic()
         self._metrics.gauge("marathon.uptime.gauge.seconds", lambda: clock.monotonic() - begun)
-        self._connection = Connection(
-            zk.hosts,
-            login=settings.zk_login(),
-            session_timeout=settings.zk_session_timeout / 1000,
-            connect_timeout=settings.zk_connection_timeout / 1000,
-        )
-        self._election = Election(self._connection, f"{zk.path}/leader", settings.own_address)
-        self._store = Store(
-            self._connection,
-            zk.path,
-            fence=lambda: self._election.fence,
-            max_versions=settings.zk_max_versions,
-            max_node_size=settings.zk_max_node_size,
-        )
+        self._connection, self._election, self._store = _storage(settings)
         self._terminated = asyncio.Event()
         self._abdicated = asyncio.Event()
         self._context = Context(
@@ -141,6 +127,7 @@ class Process:
         """Tasks go on; the next leader finds everything as it is."""
         try:
             async with asyncio.timeout(FAREWELL):
+                self._context.retire()
                 if self._core is not None:
                     await self._core.stop()
                 if self._connection.connected and not self._connection.lost.done():
@@ -149,6 +136,26 @@ class Process:
                 await self._connection.stop()
         except Exception as error:
             log.warning("the end was not orderly: %s", error or type(error).__name__)
+
+
+def _storage(settings: Settings) -> tuple[Connection, Election, Store]:
+    """The three, not yet connected."""
+    zk = settings.zk_address
+    connection = Connection(
+        zk.hosts,
+        login=settings.zk_login(),
+        session_timeout=settings.zk_session_timeout / 1000,
+        connect_timeout=settings.zk_connection_timeout / 1000,
+    )
+    election = Election(connection, f"{zk.path}/leader", settings.own_address)
+    store = Store(
+        connection,
+        zk.path,
+        fence=lambda: election.fence,
+        max_versions=settings.zk_max_versions,
+        max_node_size=settings.zk_max_node_size,
+    )
+    return connection, election, store
 
 
 _MEANINGS: tuple[tuple[type[BaseException], Status, str], ...] = (
@@ -178,17 +185,40 @@ async def serve(settings: Settings) -> None:
     await Process(settings).run()
 
 
+async def forget_framework(settings: Settings) -> None:
+    """After status 108 or 110: what was launched is forgotten, so that the next leader begins as a new framework."""
+    connection, election, store = _storage(settings)
+    await connection.start()
+    try:
+        await election.start()
+        try:
+            async with asyncio.timeout(2 * connection.session_timeout):
+                await election.elected.wait()
+        except TimeoutError:
+            words = f"{election.leader} leads: stop all schedulers first"
+            raise End(Status.LEADERSHIP_LOST, words) from None
+        log.info("forgotten: the framework id and %d instances", await store.forget_framework())
+    finally:
+        await connection.stop()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The status the process ends with."""
     parser = argparse.ArgumentParser(prog="utopia-scheduler", description="Marathon's REST API on Apache Mesos")
     parser.add_argument("--config", type=Path, default=Path("/etc/utopia-scheduler/config.json"), metavar="FILE")
+    parser.add_argument(
+        "--forget-framework",
+        action="store_true",
+        help="forget the framework id and all instances, and end: when Mesos has removed the framework for good",
+    )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("kazoo").setLevel(logging.ERROR)  # what matters of it, storage.connection says
     try:
-        settings = load(parser.parse_args(arguments).config)
+        given = parser.parse_args(arguments)
+        settings = load(given.config)
         level = {"warn": "WARNING"}.get(settings.logging_level, settings.logging_level.upper())
         logging.getLogger().setLevel(level)
-        asyncio.run(serve(settings))
+        asyncio.run(forget_framework(settings) if given.forget_framework else serve(settings))
     except Exception as error:
         end = why(error)
         if end.status is Status.SCHEDULER_ERROR:

@@ -69,6 +69,10 @@ class Context:
         core.registry.listen(self._fragments.forget)
         self._core = core
 
+    def retire(self) -> None:
+        """This scheduler leads no longer: requests are for the next one."""
+        self._core = self._fragments = None
+
     @property
     def leads(self) -> bool:
         """Requests can be answered here."""

@@ -216,6 +216,18 @@ class Store:
         """The last failure of a task of an application; goes with the application."""
         await self._save(f"{self._path}/failures/{_name(app_id)}", document)
 
+    async def forget_framework(self) -> int:
+        """Forget the framework id and all instances: Mesos has removed the framework, and with it every task.
+        The number of instances.
+        """
+        await self._prepare()
+        instances = await self._load_instances()
+        await self.delete_instances(instance.id for instance in instances)
+        if await self._connection.exists(f"{self._path}/framework-id"):
+            self._writer.know([f"{self._path}/framework-id"])
+            await self.set_framework_id(None)
+        return len(instances)
+
     # -- below -----------------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
