@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -30,11 +30,11 @@ class MemoryStore:
         self.broken: Exception | None = None
         self.gate = asyncio.Event()  # writes wait until it is set
         self.gate.set()
-        self.writes = 0
+        self.delay: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
     async def _write(self) -> None:
-        self.writes += 1
         await self.gate.wait()
+        await self.delay()
         if self.broken:
             raise self.broken
 
