@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.router.haproxy import atomic, layout, runtime
+from services.router.haproxy import atomic, certificates, layout, runtime
 from services.router.haproxy.model import Maps, Wanted
 from services.router.haproxy.reload import Loader, validate
 from services.router.haproxy.render import MANAGED, Renderer, map_texts
@@ -22,12 +22,14 @@ async def write(settings: Settings) -> bool:
     ours = config.exists() and config.read_text(encoding="utf-8", errors="replace").startswith(MANAGED)
     if ours and not await validate(settings.haproxy_binary, str(config)):
         return False
+    found = certificates.look(settings.certificates_dir, certificates.Certificates())
+    certificates.write_list(settings.maps_dir, found)
     first = layout.fresh(
         Wanted(),
         None,
         spare_backends=settings.spare_backends,
         spare_slots=settings.spare_slots,
-        certificates=atomic.certificates(settings.certificates_dir),
+        certificates=found.fingerprint,
     )
     text = Renderer(settings, secret(settings.stats_credentials_file)).config(first)
     loader = Loader(settings, runtime.Runtime(settings.runtime_socket))

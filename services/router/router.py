@@ -69,6 +69,7 @@ class Router:
         )
         self.verdicts = Verdicts(settings.haproxy_binary)
         self.routes: Routes | None = None
+        self._logged: set[Problem] = set()
         self.started_at = time.time()
 
     def changed(self) -> None:
@@ -99,6 +100,8 @@ class Router:
         found = list(self.routes.problems) if self.routes else []
         found += [Problem(app, "app", message) for app, message in self.watcher.problems.items()]
         found += [Problem(app, "haproxy", message) for app, message in self.controller.status.problems.items()]
+        certificates = self.controller.status.certificate_problems
+        found += [Problem("", "certificate", f"{name}: {message}") for name, message in certificates.items()]
         found += [Problem("", "task", message) for message in self.targets.problems.values()]
         return sorted(found, key=lambda problem: (problem.app, problem.source, problem.message))
 
@@ -152,7 +155,14 @@ class Router:
             self.watcher.apps, rules, self.settings, servers=self.targets.servers, refused=self.verdicts.refused
         )
         self.targets.end()
+        self._log_problems(self.routes.problems)
         self.controller.want(self.routes.wanted)
+
+    def _log_problems(self, problems: list[Problem]) -> None:
+        """Each once, when it comes."""
+        for problem in set(problems) - self._logged:
+            log.warning("%s: %s: %s", problem.app, problem.source, problem.message)
+        self._logged = set(problems)
 
     async def _save(self) -> None:
         while True:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
-
-CERTIFICATE_NAMES = (".pem", ".crt", ".cert")
 
 
 def write(path: str | Path, text: str | bytes, *, mode: int = 0o640, durable: bool = False) -> None:
@@ -26,15 +23,3 @@ def write(path: str | Path, text: str | bytes, *, mode: int = 0o640, durable: bo
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def certificates(folder: str | None) -> str:
-    """A fingerprint of the certificates in the folder; empty when there are none. Raises OSError."""
-    if folder is None or not Path(folder).is_dir():
-        return ""
-    files = [
-        (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-        for path in sorted(Path(folder).iterdir())
-        if path.suffix in CERTIFICATE_NAMES and path.is_file() and path.stat().st_size
-    ]
-    return hashlib.sha256(repr(files).encode()).hexdigest()[:16] if files else ""

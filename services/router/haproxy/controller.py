@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from services.router.haproxy import atomic, commands, layout, repair, runtime
+from services.router.haproxy import certificates, commands, layout, repair, runtime
 from services.router.haproxy.model import Layout, Wanted
 from services.router.haproxy.reload import Loader, ReloadError, check_descriptors, taken_ports
 from services.router.haproxy.render import Renderer, map_texts
@@ -37,6 +37,7 @@ class Status:
     failed_reloads: int = 0
     runtime_changes: int = 0
     repairs: int = 0
+    certificate_problems: dict[str, str] = field(default_factory=dict)  # file name -> why it is not used
     problems: dict[str, str] = field(default_factory=dict)  # application -> why it is left out of the configuration
 
 
@@ -61,7 +62,7 @@ class Controller:
         self._started = False
         self._due = True  # something is wanted that was not compared with the layout
         self._unsure = False  # HAProxy may have taken steps that the layout does not know
-        self._certificates = ""
+        self._certificates = certificates.Certificates()
         self._pid = 0
         self._looked = 0.0
         self._polled = 0.0
@@ -114,7 +115,7 @@ class Controller:
             wanted = self._without_left_out(self._all)
             if not self._started:
                 await self._start(wanted)
-            todo = layout.change(self._told, wanted, self._certificates)
+            todo = layout.change(self._told, wanted, self._certificates.fingerprint)
             await self._take(todo, wanted)
             self.status.pending = todo.reload
         if self.status.pending and time.monotonic() - self._reloaded >= self._settings.reload_seconds:
@@ -138,22 +139,22 @@ class Controller:
     async def _look(self) -> None:
         """Whether certificates are others, who was left out may come back, and HAProxy is still the one it was."""
         self._looked = time.monotonic()
-        certificates = await asyncio.to_thread(atomic.certificates, self._settings.certificates_dir)
-        if certificates != self._certificates or any(until < self._looked for _, until in self._left_out.values()):
-            self._due, self._certificates = True, certificates
+        found = await asyncio.to_thread(certificates.look, self._settings.certificates_dir, self._certificates)
+        if found != self._certificates or any(until < self._looked for _, until in self._left_out.values()):
+            self._due, self._certificates = True, found
         if not self._started:
             self._unsure = False
             return
-        found = await runtime.info(self._worker)
-        if found.stopping:
+        worker = await runtime.info(self._worker)
+        if worker.stopping:
             await self._worker.reopen()
-            found = await runtime.info(self._worker)
-        if found.pid == self._pid and not self._unsure:
+            worker = await runtime.info(self._worker)
+        if worker.pid == self._pid and not self._unsure:
             return
-        log.warning("HAProxy is told again what it has to do: process %d, was %d", found.pid, self._pid)
-        if found.fingerprint == self._renderer.fingerprint(self._told):
+        log.warning("HAProxy is told again what it has to do: process %d, was %d", worker.pid, self._pid)
+        if worker.fingerprint == self._renderer.fingerprint(self._told):
             await self._repair()
-            self._pid = found.pid
+            self._pid = worker.pid
         else:
             self._started, self._due = False, True
         self._unsure = False
@@ -190,7 +191,7 @@ class Controller:
             self.layout,
             spare_backends=self._settings.spare_backends,
             spare_slots=self._settings.spare_slots,
-            certificates=self._certificates,
+            certificates=self._certificates.fingerprint,
         )
         fingerprint = self._renderer.fingerprint(new)
         if self._refused and self._refused[0] == fingerprint and time.monotonic() < self._refused[1]:
@@ -199,6 +200,7 @@ class Controller:
         try:
             if self._pid:
                 check_descriptors(new, self._settings, self._pid)
+            await asyncio.to_thread(certificates.write_list, self._settings.maps_dir, self._certificates)
             config = await asyncio.to_thread(self._renderer.config, new)
             found = await self._loader.load(config, map_texts(new.maps), fingerprint)
         except ReloadError as error:
@@ -211,6 +213,7 @@ class Controller:
             raise
         self._pid, self.layout, self._refused, self._dirty = found.pid, new, None, None
         self._reloaded = time.monotonic()
+        await asyncio.to_thread(certificates.remove_lists, self._settings.maps_dir, new.certificates)
         await self._repair()
         self.status.reloads += 1
         self.status.last_reload = time.time()
@@ -254,7 +257,7 @@ class Controller:
         if self._dirty is None or time.monotonic() - self._dirty < WRITE_SECONDS:
             return
         self._dirty = None
-        config = self._renderer.config(self._told)
+        config = await asyncio.to_thread(self._renderer.config, self._told)
         await asyncio.to_thread(self._loader.install, config, map_texts(self._told.maps), durable=False)
 
     def _leave_out(self, app: str, why: str) -> None:
@@ -267,6 +270,7 @@ class Controller:
         now = time.monotonic()
         self._left_out = {app: entry for app, entry in self._left_out.items() if entry[1] > now}
         self.status.problems = {app: why for app, (why, _) in self._left_out.items()}
+        self.status.certificate_problems = self._certificates.problems
         if not self._left_out:
             return wanted
         return replace(

@@ -71,7 +71,7 @@ class Watcher:
         self._wake = asyncio.Event()
         self._dirty: set[str] = set()
         self._all = True
-        self._parse()
+        self._parse({})
 
     def notice(self) -> None:
         """Something changed somewhere: ask for everything."""
@@ -134,8 +134,8 @@ class Watcher:
         self.read_at = time.time()
         first, self.fresh = not self.fresh, True
         if documents != self.documents or first:
-            self.documents = documents
-            self._parse()
+            before, self.documents = self.documents, documents
+            self._parse(before)
             self._changed()
         return True
 
@@ -147,15 +147,20 @@ class Watcher:
         else:
             documents["/" + kept["id"].lstrip("/")] = kept
 
-    def _parse(self) -> None:
+    def _parse(self, before: Mapping[str, Any]) -> None:
+        """Only what is not as it was `before`."""
         apps, problems = {}, {}
         for identity, document in self.documents.items():
+            known = self.apps.get(identity)
+            if known is not None and identity not in self.problems and before.get(identity) == document:
+                apps[identity] = known
+                continue
             try:
                 apps[identity] = view.app(document)
             except view.AppError as error:
                 problems[identity] = str(error)
-                if identity in self.apps:  # the last one that was understood
-                    apps[identity] = self.apps[identity]
+                if known is not None:  # the last one that was understood
+                    apps[identity] = known
         self.apps, self.problems = apps, problems
 
     async def _follow(self) -> None:

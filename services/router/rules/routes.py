@@ -23,7 +23,7 @@ APP_ID = re.compile(r"(/[a-z0-9][a-z0-9.-]*)+|/")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`source`: "rule", "labels", "app", "task" or "haproxy"."""
+    """`source`: "rule", "labels", "app", "task", "certificate" or "haproxy"."""
 
     app: str
     source: str

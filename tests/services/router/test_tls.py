@@ -70,5 +70,7 @@ def test_certificates_of_a_folder(make_edge, marathon, tasks, tmp_path):
     until(lambda: shown(port, "other.example") != first, "the new certificate is not shown")
     assert shown(port, "t.example") == first
     (folder / "c.pem").write_text("not a certificate\n")
-    until(lambda: edge.health()["last_error"], "nobody complains of a broken certificate")
-    assert shown(port, "t.example") == first
+    until(lambda: "c.pem" in str(edge.problems()), lambda: f"nobody complains of it: {edge.health()}")
+    (folder / "b.pem").unlink()
+    until(lambda: shown(port, "other.example") == first, "a removed certificate is still shown")
+    assert edge.settled()["failed_reloads"] == 0
