@@ -142,7 +142,7 @@ def web_app(app_id: str, host: str, *, instances: int = 2, version: str = "one",
                 "delaySeconds": 0,
             }
         ],
-        "backoffSeconds": 0.5,
+        "backoffSeconds": 1,
         "taskKillGracePeriodSeconds": 5,
         **fields,
     }

@@ -41,7 +41,7 @@ def lasting(local: Cluster, marathon: MarathonApi) -> Iterator[str]:
 @pytest.fixture
 def client(local: Cluster, lasting: str, restored: Cluster) -> Iterator[SteadyClient]:
     """Requests from before the fault until after the recovery."""
-    edge = local.with_role("ingress")[0].address
+    edge = str(local.with_role("ingress")[0].address)
 
     def answers() -> bool:
         with SteadyClient(edge, 80, HOST) as probe:
@@ -68,7 +68,7 @@ def kill(node: str, unit: str) -> None:
 def leading(local: Cluster, marathon: MarathonApi) -> str:
     """Name of the node whose scheduler leads."""
     host = marathon.leader().split(":")[0]
-    return next(node.name for node in local.nodes if host in (node.address, node.name, f"{node.name}.{local.domain}"))
+    return next(node.name for node in local.nodes if host in (str(node.address), node.name, f"{node.name}.{local.domain}"))
 
 
 def test_a_container_is_killed(local: Cluster, marathon: MarathonApi, lasting: str, client: SteadyClient) -> None:
@@ -133,7 +133,7 @@ def test_the_leading_master_is_killed(
 ) -> None:
     before = marathon.running(lasting)
     for node in local.with_role("mesos-master"):
-        if on_node(node.name, "pgrep -x mesos-master | head -1") and is_leader(node.address):
+        if on_node(node.name, "pgrep -x mesos-master | head -1") and is_leader(str(node.address)):
             kill(node.name, "mesos-master")
             break
     marathon.change(lasting, {"instances": 4})

@@ -29,7 +29,7 @@ def marathon(local: Cluster) -> MarathonApi:
 @pytest.fixture(scope="module")
 def edge(local: Cluster) -> str:
     """Address of an edge node."""
-    return local.with_role("ingress")[0].address
+    return str(local.with_role("ingress")[0].address)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_instances_are_spread_over_the_agents(web: str, marathon: MarathonApi, l
     marathon.change(web, {"constraints": [["hostname", "GROUP_BY"]], "instances": 4})
     hosts = [task["host"] for task in marathon.app(web)["tasks"]]
     agents = {node.name for node in local.with_role("mesos-agent")}
-    assert {host.split(".")[0] for host in hosts} <= agents | {node.address for node in local.nodes}
+    assert {host.split(".")[0] for host in hosts} <= agents | {str(node.address) for node in local.nodes}
     assert sorted(hosts.count(host) for host in set(hosts)) == [2, 2]
 
 
