@@ -14,11 +14,15 @@ NAMES = (".pem", ".crt", ".cert")
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """`fingerprint` is empty when there are none. `problems`: file name -> why it is not used."""
+    """`fingerprint`: of the files that can be used, empty without any. `problems`: file name -> why it is not used.
+
+    `seen`: of all files, to know when to read them again.
+    """
 
     fingerprint: str = ""
     files: tuple[str, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
+    seen: str = ""
 
 
 def look(folder: str | None, known: Certificates) -> Certificates:
@@ -26,9 +30,9 @@ def look(folder: str | None, known: Certificates) -> Certificates:
     if folder is None or not Path(folder).is_dir():
         return Certificates()
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix in NAMES and path.is_file())
-    states = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
-    fingerprint = hashlib.sha256(repr(states).encode()).hexdigest()[:16]
-    if fingerprint == known.fingerprint:
+    states = {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+    seen = _digest(states)
+    if seen == known.seen:
         return known
     files, problems = [], {}
     for path in paths:
@@ -37,7 +41,8 @@ def look(folder: str | None, known: Certificates) -> Certificates:
             files.append(str(path))
         except (OSError, ValueError) as error:
             problems[path.name] = f"not a certificate with its key: {error}"
-    return Certificates(fingerprint if files else "", tuple(files), problems)
+    usable = {file: states[file] for file in files}
+    return Certificates(_digest(usable) if usable else "", tuple(files), problems, seen)
 
 
 def write_list(maps_dir: str, certificates: Certificates) -> None:
@@ -52,6 +57,10 @@ def remove_lists(maps_dir: str, used: str) -> None:
     for path in Path(maps_dir).glob("certificates-*.list"):
         if path.name != list_name(used):
             path.unlink(missing_ok=True)
+
+
+def _digest(states: dict[str, tuple[int, int]]) -> str:
+    return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
 
 def list_name(fingerprint: str) -> str:

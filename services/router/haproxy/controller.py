@@ -140,8 +140,12 @@ class Controller:
         """Whether certificates are others, who was left out may come back, and HAProxy is still the one it was."""
         self._looked = time.monotonic()
         found = await asyncio.to_thread(certificates.look, self._settings.certificates_dir, self._certificates)
-        if found != self._certificates or any(until < self._looked for _, until in self._left_out.values()):
-            self._due, self._certificates = True, found
+        self.status.certificate_problems = found.problems
+        if found.fingerprint != self._certificates.fingerprint or any(
+            until < self._looked for _, until in self._left_out.values()
+        ):
+            self._due = True
+        self._certificates = found
         if not self._started:
             self._unsure = False
             return
@@ -270,7 +274,6 @@ class Controller:
         now = time.monotonic()
         self._left_out = {app: entry for app, entry in self._left_out.items() if entry[1] > now}
         self.status.problems = {app: why for app, (why, _) in self._left_out.items()}
-        self.status.certificate_problems = self._certificates.problems
         if not self._left_out:
             return wanted
         return replace(

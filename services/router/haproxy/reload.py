@@ -17,6 +17,7 @@ from services.router.settings import Settings
 
 FAILED = re.compile(r"master\s+(\d+)\s+\[failed: (\d+)\]")
 ERROR_LINE = re.compile(r"\[[^\]\[:]*:(\d+)\]")
+CHATTER = ("[NOTICE]", "[WARNING]")
 CHECK_SECONDS = 60.0
 LOAD_SECONDS = 30.0
 
@@ -33,7 +34,7 @@ async def validate(binary: str, path: str) -> str:
     """What `haproxy -c` complains of; empty when the file is valid. Raises ReloadError when it cannot be run."""
     try:
         process = await asyncio.create_subprocess_exec(
-            binary, "-c", "-q", "-f", path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            binary, "-c", "-f", path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
     except OSError as error:
         raise ReloadError(f"{binary}: {error}") from error
@@ -47,7 +48,10 @@ async def validate(binary: str, path: str) -> str:
     except asyncio.CancelledError:
         process.kill()
         raise
-    return "" if process.returncode == 0 else output.decode("utf-8", "replace").strip() or "not valid"
+    if process.returncode == 0:
+        return ""
+    lines = output.decode("utf-8", "replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(CHATTER)) or "not valid"
 
 
 def culprit(config: str, complaint: str) -> str | None:

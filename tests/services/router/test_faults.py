@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from router_lab import ROOT, app, free_port, load, task, until, vhost
+from router_lab import ROOT, app, free_port, listens, load, task, until, vhost
 
 pytestmark = pytest.mark.services
 
@@ -110,6 +110,24 @@ def test_a_broken_reload_keeps_the_old_configuration(make_edge, marathon, tasks,
         marathon.remove("/broken")
         edge.settled()
     assert seen.failures == []
+
+
+def test_an_application_whose_part_is_refused_is_left_out_and_the_others_reload(make_edge, marathon, tasks, tmp_path):
+    template = tmp_path / "haproxy.cfg.j2"
+    text = (ROOT / "services/router/haproxy/files/haproxy.cfg.j2").read_text()
+    line = "    default_backend {{ layout.claims[listener.backend] }}\n"
+    assert line in text
+    broken = '{% if listener.app == "/broken" %}    nonsense\n{% endif %}'
+    template.write_text(text.replace(line, line + broken))
+    edge = make_edge(template=str(template), reload_seconds=0.2).start()
+    ports = {"/broken": free_port(), "/fine": free_port()}
+    for identity, port in ports.items():
+        labels = {"HAPROXY_0_MODE": "tcp", "HAPROXY_0_PORT": str(port)}
+        marathon.put(app(identity, [task(identity, tasks.start(identity))], labels=labels))
+    until(lambda: listens(ports["/fine"]), lambda: f"the other one is not served: {edge.log[-2000:]}")
+    edge.settled()
+    assert [identity for identity, message in edge.problems() if "nonsense" in message] == ["/broken"]
+    assert not listens(ports["/broken"])
 
 
 def test_wrong_settings_are_all_named_at_once(make_edge):

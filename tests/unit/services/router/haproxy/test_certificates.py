@@ -10,7 +10,7 @@ def test_no_folder_and_no_certificates(tmp_path):
     assert certificates.look(None, Certificates()) == Certificates()
     assert certificates.look(str(tmp_path / "none"), Certificates()) == Certificates()
     (tmp_path / "notes.txt").write_text("x")
-    assert certificates.look(str(tmp_path), Certificates()) == Certificates()
+    assert certificates.look(str(tmp_path), Certificates()).files == ()
 
 
 def test_files_that_are_none_are_named_and_not_used(tmp_path):

@@ -67,7 +67,7 @@ def test_more_descriptors_than_there_are():
 
 @pytest.mark.parametrize(
     ("script", "complaint"),
-    [("exit 0", ""), ("echo '[ALERT] bad'; exit 1", "[ALERT] bad"), ("exit 1", "not valid")],
+    [("exit 0", ""), ("echo '[ALERT] bad'; exit 1", "[ALERT] bad"), ("echo '[NOTICE] (1) : x'; exit 1", "not valid")],
 )
 def test_validation_is_what_the_program_says(tmp_path, script, complaint):
     program = tmp_path / "haproxy"
