@@ -51,12 +51,12 @@ class DockerDriver:
             machines = tuple(Machine(n.name, str(n.address), _SSH_PORT, "root", ()) for n in self.cluster.nodes)
             return Created(machines, dict.fromkeys((node.name for node in self.cluster.nodes), 0))
         engine.ensure(progress)
-        preflight.require(self.cluster)
-        reference = image.ensure(self.cluster, progress)
-        docker_network.ensure(self.cluster, progress)
         key = ssh_keys.public_line(self.env)
         existing = self._existing()
         self._refuse_others(existing.values(), key)
+        preflight.require(self.cluster)
+        reference = image.ensure(self.cluster, progress)
+        docker_network.ensure(self.cluster, progress)
         changes: dict[str, int] = {}
 
         def one(node: Node) -> Machine:

@@ -22,6 +22,15 @@ def test_a_second_run_changes_nothing(local: Cluster) -> None:
     assert run.document["skipped"] == []
 
 
+def test_a_second_run_notices_what_was_changed_by_hand(local: Cluster) -> None:
+    limits = "/etc/security/limits.d/60-utopia.conf"
+    before = on_node("edge-1", f"cat {limits}")
+    on_node("edge-1", f"echo '# by hand' >> {limits}")
+    run = bootstrap("cluster", "--env", "local", "--json", "--skip", "verify").expect()
+    assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1"}
+    assert on_node("edge-1", f"cat {limits}") == before
+
+
 def test_the_last_line_says_how_many_changes_in_words(local: Cluster) -> None:
     run = bootstrap("cluster", "--env", "local", "--skip", "verify").expect()
     assert "0 changes" in run.out.strip().splitlines()[-1]
