@@ -164,6 +164,8 @@ def _run(phase: Phase, context: Context, journal: Journal) -> PhaseOutcome:
             next_step="make room, then run the same command again",
         )
     outcome = PhaseOutcome(phase.name, time.monotonic() - started, result, error)
+    if outcome.changes:
+        context.changed()
     journal.write("phase-end", **outcome.as_json())
     summary = f"failed: {error.what}" if error else f"{outcome.changes} changes"
     context.progress(phase.name, f"{summary} ({outcome.seconds:.1f} s)")

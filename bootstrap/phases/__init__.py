@@ -141,6 +141,11 @@ class Context:
                     self._abandon()
             return self._settled
 
+    def changed(self) -> None:
+        """A phase changed something: what the checks that were begun saw is no longer so."""
+        with self._lock:
+            self._abandon()
+
     def verdict(self, progress: Callable[[str, str], None]) -> Verdict:
         """What the checks of all roles on all nodes say of the nodes as they are now."""
         from bootstrap.verify import Verification

@@ -63,6 +63,16 @@ def test_checks_begin_beside_the_dry_run(
     assert [checks.ended for checks in Checks.made] == begun
 
 
+def test_a_change_after_the_dry_run_makes_the_checks_begin_anew(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, True)
+    context.will_verify = True
+    context.minions_were_right()
+    assert context.settled
+    context.changed()
+    assert context.verdict(lambda *_: None) == "verdict 1"
+    assert [checks.ended for checks in Checks.made] == ["abandoned", "asked"]
+
+
 def test_nothing_is_asked_of_minions_that_were_not_right(context: Any) -> None:
     context.will_verify = True
     assert context.settled is False

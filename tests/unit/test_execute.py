@@ -39,6 +39,8 @@ class FakeContext:
 
     def interrupt(self) -> None: ...
 
+    def changed(self) -> None: ...
+
 
 DIAMOND = FakePlan(
     (
