@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
 from node_facts import Facts, closed, missing, not_running, not_somebodys
 
 from bootstrap import paths
@@ -128,6 +130,24 @@ def test_view(node: Node, ports: Mapping[str, int], login: Login | None) -> None
     assert told["view_age_seconds"] is not None, "has not read Marathon yet"
     assert told["view_age_seconds"] < ingress.OLD_SECONDS
     assert told["zookeeper"]["connected"], "has no connection to ZooKeeper"
+
+
+def test_rules_are_not_for_everybody_to_write(made: Plan, login: Login | None) -> None:
+    """Where the provider has a login for ZooKeeper, nobody without it writes a rule"""
+    if not login:
+        return  # Bamboo knows no login there
+    client = KazooClient(hosts=made.pillar["zookeeper"]["connect"], timeout=SECONDS)
+    try:
+        client.start(timeout=SECONDS)
+        path = made.pillar["ingress"]["zk_path"]
+        with pytest.raises(NoAuthError):
+            client.create(f"{path}/%2Fintruder", b"", ephemeral=True)
+        for rule in client.get_children(path):
+            with pytest.raises(NoAuthError):
+                client.set(f"{path}/{rule}", b"")
+    finally:
+        client.stop()
+        client.close()
 
 
 def test_sample(
