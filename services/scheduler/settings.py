@@ -17,7 +17,24 @@ from typing import Any, get_type_hints
 ZK_URL = re.compile(r"zk://(?:(?P<login>[^@/]+)@)?(?P<hosts>[^/@]+)(?P<path>/[^?#]*)?")
 MASTER = re.compile(r"(zk://[^/]+/.+|(https?://)?[^/:@]+:\d+(,(https?://)?[^/:@]+:\d+)*)")
 FEATURES = frozenset({"task_killing", "gpu_resources", "maintenance_mode"})
-GONE = {  # refused by name, with what to do instead
+GONE = {  # flags of Marathon, refused by name with what stands for them
+    "executor": "tasks run under Mesos' own executors",
+    "gpu_scheduling_behavior": "GPUs are not scheduled",
+    "launch_tokens": "launches are not rationed",
+    "launch_token_refresh_interval": "launches are not rationed",
+    "offer_matching_timeout": "offers are matched at once",
+    "suppress_offers": "offers are always suppressed when nothing waits",
+    "reconciliation_initial_delay": "reconciliation begins with the subscription",
+    "scale_apps_initial_delay": "the number of instances is looked at whenever one changes",
+    "scale_apps_interval": "the number of instances is looked at whenever one changes",
+    "task_lost_expunge_initial_delay": "see unreachableStrategy of the application",
+    "task_lost_expunge_interval": "see unreachableStrategy of the application",
+    "task_lost_expunge_gc": "see unreachableStrategy of the application",
+    "mesos_heartbeat_interval": "the master says its own",
+    "zk_timeout": "operations wait as long as the session lasts: zk_session_timeout",
+    "disable_maintenance_mode": "agents in maintenance get no new tasks; draining_seconds says how long before",
+    "new_group_enforce_role": "set enforceRole of each group",
+    "accepted_resource_roles_default_behavior": "set acceptedResourceRoles of each application",
     "http_credentials": 'put "user:password" into a file and name it in http_credentials_file',
     "mesos_authentication_secret": "put it into a file and name it in mesos_authentication_secret_file",
     "https_port": "there is no TLS listener: put a proxy in front",
@@ -90,17 +107,12 @@ class Settings:
     mesos_user: str = "root"
     mesos_leader_ui_url: str | None = None
     mesos_bridge_name: str = "mesos-bridge"
-    mesos_heartbeat_interval: int = 15_000  # ms
     mesos_heartbeat_failure_threshold: int = 5
     default_network_name: str | None = None
     env_vars_prefix: str | None = None
-    executor: str = "//cmd"
-    accepted_resource_roles_default_behavior: str = "any"
-    new_group_enforce_role: str = "off"
 
     zk_session_timeout: int = 10_000  # ms
     zk_connection_timeout: int = 10_000  # ms, at the start
-    zk_timeout: int = 10_000  # ms, of one operation
     zk_max_versions: int = 50
     zk_max_node_size: int = 512 * 1024  # bytes
     zk_credentials_file: str | None = None  # user:password; wins over a login in `zk`
@@ -112,21 +124,10 @@ class Settings:
     local_port_max: int = 20_000
     decline_offer_duration: int = 120_000  # ms
     min_revive_offers_interval: int = 5_000  # ms
-    offer_matching_timeout: int = 3_000  # ms
-    launch_tokens: int = 100
-    launch_token_refresh_interval: int = 30_000  # ms
-    suppress_offers: bool = True
-    gpu_scheduling_behavior: str = "restricted"
-    disable_maintenance_mode: bool = False
     draining_seconds: int = 0
     task_launch_timeout: int = 300_000  # ms until a task runs
     task_launch_confirm_timeout: int = 300_000  # ms until Mesos says anything of it
-    task_lost_expunge_initial_delay: int = 300_000  # ms
-    task_lost_expunge_interval: int = 30_000  # ms
-    reconciliation_initial_delay: int = 15_000  # ms
     reconciliation_interval: int = 600_000  # ms
-    scale_apps_initial_delay: int = 15_000  # ms
-    scale_apps_interval: int = 300_000  # ms
     enable_features: tuple[str, ...] = ()
 
     # Ours.
@@ -161,7 +162,6 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("http_port", "advertise_port", "local_port_min", "local_port_max"), (1, 65_535)),
     "zk_session_timeout": (1_000, 600_000),
     "zk_connection_timeout": (100, 600_000),
-    "zk_timeout": (100, 600_000),
     "zk_max_versions": (1, 100_000),
     "zk_max_node_size": (65_536, 1_000_000),
     "max_running_deployments": (1, 100_000),
@@ -171,9 +171,6 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "leader_proxy_max_open_connections": (1, 100_000),
 }
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "gpu_scheduling_behavior": ("restricted", "unrestricted"),
-    "new_group_enforce_role": ("off", "top"),
-    "accepted_resource_roles_default_behavior": ("any", "unreserved", "reserved"),
     "logging_level": ("debug", "info", "warn", "error"),
 }
 

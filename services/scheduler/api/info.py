@@ -20,41 +20,30 @@ _CONFIG = (
     "decline_offer_duration",
     "default_network_name",
     "env_vars_prefix",
-    "executor",
     "failover_timeout",
     "framework_name",
     "hostname",
-    "launch_token_refresh_interval",
     "local_port_max",
     "local_port_min",
     "master",
     "max_instances_per_offer",
     "mesos_bridge_name",
     "mesos_heartbeat_failure_threshold",
-    "mesos_heartbeat_interval",
     "mesos_leader_ui_url",
     "mesos_role",
     "mesos_user",
     "min_revive_offers_interval",
-    "new_group_enforce_role",
-    "offer_matching_timeout",
-    "reconciliation_initial_delay",
     "reconciliation_interval",
-    "scale_apps_initial_delay",
-    "scale_apps_interval",
     "task_launch_confirm_timeout",
     "task_launch_timeout",
-    "task_lost_expunge_initial_delay",
-    "task_lost_expunge_interval",
     "webui_url",
 )
 _OTHERWISE = {
     "features": "enable_features",
-    "launch_token": "launch_tokens",
     "leader_proxy_connection_timeout_ms": "leader_proxy_connection_timeout",
     "leader_proxy_read_timeout_ms": "leader_proxy_read_timeout",
 }
-_ZOOKEEPER = ("zk", "zk_connection_timeout", "zk_max_node_size", "zk_max_versions", "zk_session_timeout", "zk_timeout")
+_ZOOKEEPER = ("zk", "zk_connection_timeout", "zk_max_node_size", "zk_max_versions", "zk_session_timeout")
 
 
 async def get(context: Context, _request: web.Request) -> web.StreamResponse:

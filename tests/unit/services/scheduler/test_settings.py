@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from services.scheduler.settings import Settings, SettingsError, ZkAddress, load, parse
+from bootstrap import paths
+from services.scheduler.settings import GONE, Settings, SettingsError, ZkAddress, load, parse
 
 MASTER = {"master": "zk://10.0.0.1:2181,10.0.0.2:2181/mesos"}
 
@@ -108,3 +111,17 @@ def test_unreadable(tmp_path: Path, content: str | None, problem: str) -> None:
 def test_own_address() -> None:
     assert Settings(master="m:5050", hostname="c1", http_port=80).own_address == "c1:80"
     assert Settings(master="m:5050", hostname="c1", http_port=80, advertise_port=8080).own_address == "c1:8080"
+
+
+def test_flags_that_mean_nothing_here_say_what_stands_for_them() -> None:
+    names = {item.name for item in dataclasses.fields(Settings)}
+    assert not names & GONE.keys()
+    for name, instead in GONE.items():
+        with pytest.raises(SettingsError) as refusal:
+            parse({**MASTER, name: 1})
+        assert refusal.value.problems == [f"{name}: {instead}"]
+
+
+def test_the_deployed_configuration_is_taken() -> None:
+    defaults = yaml.safe_load((paths.CHECKOUT / "salt/utopia-scheduler/defaults.yaml").read_text())
+    assert parse({**MASTER, **defaults["config"]}).kill_drain_seconds == defaults["config"]["kill_drain_seconds"]
