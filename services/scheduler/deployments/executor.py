@@ -11,6 +11,7 @@ from services.scheduler import clock
 from services.scheduler.deployments import actions
 from services.scheduler.deployments.parts import Parts
 from services.scheduler.deployments.plan import Action, DeploymentPlan, step_document
+from services.scheduler.instances.pace import Pace, set_within
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ class Deployment:
         self.step = step
         self._parts = parts
         self._changed: dict[str, asyncio.Event] = {}
+        # Looks come one after the other, and others have their turn between them: those of a thousand applications
+        # would hold up the loop.
+        self._turn = asyncio.Lock()
+        self._pace = Pace()
 
     def document(self) -> dict[str, Any]:
         """As in `/v2/deployments`."""
@@ -72,19 +77,19 @@ class Deployment:
         app_id = action.app.id
         changed = self._changed[app_id] = asyncio.Event()
         try:
-            actions.begin(action, self.plan, self._parts)
+            async with self._turn:
+                await self._pace.turn()
+                actions.begin(action, self.plan, self._parts)
             while True:
-                begun = clock.monotonic()
-                if actions.look(action, self.plan, self._parts):
-                    break
-                took = clock.monotonic() - begun
-                try:
-                    async with asyncio.timeout(LOOK_AGAIN):
-                        await changed.wait()
-                except TimeoutError:
-                    continue
-                await asyncio.sleep(max(SETTLE, SHARE * took))
-                changed.clear()
+                async with self._turn:
+                    await self._pace.turn()
+                    begun = clock.monotonic()
+                    if actions.look(action, self.plan, self._parts):
+                        break
+                    took = clock.monotonic() - begun
+                if await set_within(changed, LOOK_AGAIN):
+                    await asyncio.sleep(max(SETTLE, SHARE * took))
+                    changed.clear()
             log.info("deployment %s: %s of %s done", self.plan.id, action.type.value, app_id)
         finally:
             del self._changed[app_id]

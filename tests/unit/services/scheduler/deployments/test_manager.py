@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -455,5 +456,30 @@ def test_after_the_leadership_nothing_begins() -> None:
         with pytest.raises(FencedError):
             await world.manager.cancel("any")
         assert len(world.store.deployments) >= 1
+
+    scenario(play)
+
+
+def test_many_applications_do_not_hold_up_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = actions.look
+    looks, most = [0], [0]
+
+    def slow(action: Any, plan: Any, parts: Any) -> bool:
+        time.sleep(0.002)
+        looks[0] += 1
+        return look(action, plan, parts)
+
+    async def turns() -> None:
+        while True:
+            looks[0] = 0
+            await asyncio.sleep(0)
+            most[0] = max(most[0], looks[0])
+
+    async def play(world: World) -> None:
+        monkeypatch.setattr(actions, "look", slow)
+        other = asyncio.create_task(turns())
+        await world.deploy(*(app(f"/a{number}", instances=0) for number in range(60)))
+        other.cancel()
+        assert 1 <= most[0] <= 5
 
     scenario(play)
