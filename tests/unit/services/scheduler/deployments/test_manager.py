@@ -204,7 +204,7 @@ def test_forced_cancel_leaves_things_as_they_are() -> None:
         await asyncio.sleep(0.05)
         assert world.killed == world.launched == []
         assert world.root.app("/a") == two
-        assert world.told() == ["deployment_failed"]
+        assert [kind for kind in world.told() if "health" not in kind] == ["deployment_failed"]
         with pytest.raises(UnknownDeployment):
             await world.manager.cancel(deployment)
 
