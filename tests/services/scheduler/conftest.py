@@ -96,6 +96,7 @@ class Scheduler:
         path.write_text(json.dumps({**config, "hostname": mesos.HOST, "http_port": self.port}))
         command = [sys.executable, "-m", "services.scheduler", "--config", str(path)]
         self.process = mesos.Process(command, folder / f"{name}.log", self.address)
+        self.process.log.touch()
 
     @property
     def alive(self) -> bool:
@@ -162,7 +163,14 @@ class Scheduler:
         def over() -> bool:
             return deployment not in [each["id"] for each in self.get("/v2/deployments")]
 
-        eventually(over, seconds, f"deployment {deployment} goes on:\n{self.process.tail()}")
+        self.until(over, seconds, f"deployment {deployment} goes on")
+
+    def until(self, condition: Callable[[], Any], seconds: float, what: str) -> None:
+        """Wait, and fail with the end of the log."""
+        try:
+            eventually(condition, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{self.address}: {error}\n{self.process.tail()}") from None
 
 
 class Schedulers:
@@ -202,7 +210,7 @@ class Schedulers:
             return each.answers
 
         for each in self.members:
-            eventually(lambda each=each: back(each), 30, f"{each.address} does not answer:\n{each.process.tail()}")
+            each.until(lambda each=each: back(each), 30, "does not answer")
 
 
 @pytest.fixture(scope="module")
