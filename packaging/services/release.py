@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Pack services/ as a release: the packages, and in bin/ a program `utopia-NAME` for each that can be run.
+"""Pack services/ as a release: the packages, in bin/ a program `utopia-NAME` for each that runs, in parts/ its hash.
 
 On a node it is unpacked into a folder of its own; a running service keeps the one it was started from.
 """
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 
@@ -42,7 +43,18 @@ def release(folder: Path) -> dict[str, tuple[bytes, int]]:
     for entry in sorted(folder.glob("*/__main__.py")):
         name = entry.parent.name
         files[f"bin/utopia-{name}"] = (LAUNCHER.format(name=name).encode(), 0o755)
+        files[f"parts/utopia-{name}"] = (f"{part(files, name)}\n".encode(), 0o644)
     return files
+
+
+def part(files: dict[str, tuple[bytes, int]], name: str) -> str:
+    """A hash of what one service is made of: its own package, its program, and what all share."""
+    digest = hashlib.sha256()
+    for path, (content, _) in sorted(files.items()):
+        own = path.startswith(f"services/{name}/") or path == f"bin/utopia-{name}"
+        if own or (path.startswith("services/") and path.count("/") == 1):
+            digest.update(f"\0{path}\0".encode() + content)
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ mark utopia-router for a restart when it runs with old files:
       - /etc/utopia-router/zookeeper-login
       - /etc/utopia-router/api-login
       - /etc/utopia-router/stats-login
-      - /opt/utopia/services/release
+      - /opt/utopia/services/part-utopia-router
+      - /opt/utopia/services/python/.stamp
 
 # Who could write there could send the requests of one application to another.
 {%- set parent = salt['file.dirname'](pillar.ingress.zk_path) %}
@@ -40,7 +41,7 @@ start utopia-router:
       - service: start haproxy
       - file: write the utopia-router unit
       - file: configure utopia-router
-      - file: note the release of the services
+      - file: note what utopia-router is made of
 
 wait until utopia-router is ready:
   readiness.wait:

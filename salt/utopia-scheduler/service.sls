@@ -16,7 +16,8 @@ mark utopia-scheduler for a restart when it runs with old files:
       - /etc/utopia-scheduler/mesos-secret
       - /etc/utopia-scheduler/zookeeper-login
       - /etc/utopia-scheduler/api-login
-      - /opt/utopia/services/release
+      - /opt/utopia/services/part-utopia-scheduler
+      - /opt/utopia/services/python/.stamp
 
 # What is run on the platform, with its passwords, is there: below it the scheduler lets nobody else read.
 keep others out of the state of the scheduler:
@@ -32,7 +33,7 @@ start utopia-scheduler:
     - require:
       - file: write the utopia-scheduler unit
       - file: configure utopia-scheduler
-      - file: note the release of the services
+      - file: note what utopia-scheduler is made of
       - znode: keep others out of the state of the scheduler
 
 wait until utopia-scheduler is ready:

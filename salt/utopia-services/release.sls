@@ -28,16 +28,22 @@ make the release of the services the current one:
     - require:
       - once: unpack the services
 
-# Its time tells which running services are older.
-note the release of the services:
+# The time of a part's note tells whether the service of that name runs with older code; one that did not change stays.
+{%- for part in ['utopia-scheduler', 'utopia-router'] %}
+
+note what {{ part }} is made of:
   file.managed:
-    - name: {{ utopia_services.folder }}/release
-    - contents: {{ services.sha256[:16] }}
+    - name: {{ utopia_services.folder }}/part-{{ part }}
+    - source: {{ utopia_services.folder }}/current/parts/{{ part }}
     - require:
       - file: make the release of the services the current one
+{%- endfor %}
 
+# A service works in the folder of the release that it was started from: that one stays.
 remove old releases of the services:
   cmd.run:
-    - name: ls -1dt {{ utopia_services.folder }}/releases/* | tail -n +{{ utopia_services.kept + 1 }} | xargs -r rm -rf
+    - name: >-
+        ls -1dt {{ utopia_services.folder }}/releases/* | tail -n +{{ utopia_services.kept + 1 }} | while read -r old; do
+        readlink /proc/[0-9]*/cwd | grep -qxF "$old" || rm -rf "$old"; done
     - onchanges:
       - file: make the release of the services the current one

@@ -52,6 +52,7 @@ def test_a_release_has_the_packages_and_a_program_for_each_that_runs(release: Mo
     found = release.release(tree)
     assert sorted(found) == [
         "bin/utopia-scheduler",
+        "parts/utopia-scheduler",
         "services/__init__.py",
         "services/router/__init__.py",
         "services/scheduler/__init__.py",
@@ -82,6 +83,16 @@ def test_a_program_runs_from_its_own_release_though_another_is_current(
     command = [str(tmp_path / "current/bin/utopia-scheduler"), "--config", "x"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (0, "the scheduler --config x\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "matters"),
+    [("scheduler/core.py", True), ("__init__.py", True), ("router/__init__.py", False), ("router/new.py", False)],
+)
+def test_what_makes_one_service_another(release: ModuleType, tree: Path, name: str, matters: bool) -> None:
+    before = release.release(tree)["parts/utopia-scheduler"]
+    (tree / name).write_text("# another\n")
+    assert (release.release(tree)["parts/utopia-scheduler"] != before) is matters
 
 
 @pytest.mark.parametrize(
