@@ -27,6 +27,23 @@ class Demand:
         self._known.clear()
         self._last_revive.clear()
 
+    def judging(self, ready: Iterable[Item]) -> None:
+        """Offers are judged by what is wanted now. Those that are declined then are asked for again by `tell` if
+        anything is wanted that was not looked at here.
+        """
+        counts = {item.app.id: item.count for item in ready}
+        self._known = {
+            app_id: (version, min(count, counts[app_id]))
+            for app_id, (version, count) in self._known.items()
+            if app_id in counts
+        }
+
+    def placed(self, app_id: str) -> None:
+        """One instance less is wanted: another one after it is wanted anew."""
+        if app_id in self._known:
+            version, count = self._known[app_id]
+            self._known[app_id] = (version, count - 1)
+
     async def tell(self, ready: Iterable[Item]) -> float | None:
         """Bring Mesos up to date; returns seconds until it has to be told again. Raises MesosError."""
         wanted: dict[str, tuple[str, int]] = {}

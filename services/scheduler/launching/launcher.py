@@ -119,6 +119,7 @@ class Launcher:
 
     async def _use(self, pending: dict[str, dict[str, Any]]) -> None:
         ready = self._queue.ready()
+        self._demand.judging(ready)
         places = await self._place(list(pending.values()), ready) if ready else []
         used = [place for place in places if place.launches]
         if used:
@@ -194,6 +195,7 @@ class Launcher:
         item.summary.used(place.offer, moment)
         self._registry.add(instance)  # counts from now on; sent when it is stored
         self._queue.taken(app.id)
+        self._demand.placed(app.id)
 
     def _tally(self, app: App) -> Tally:
         tally = self._tallies.get(app.id)

@@ -340,3 +340,53 @@ def test_scale(monkeypatch: pytest.MonkeyPatch, agents: int, apps: int, count: i
             assert turn < 0.1, "all others wait so long"
 
     asyncio.run(run())
+
+
+def test_what_is_wanted_anew_while_offers_are_being_used_lifts_their_filters() -> None:
+    async def run() -> None:
+        parts = Parts(revive_interval=0.01)
+        parts.queue.add(web := make_app(), 1)
+        async with parts.running():
+            async with asyncio.timeout(5):
+                while not parts.mesos.of("revive"):
+                    await asyncio.sleep(0.001)
+            accept = parts.mesos.accept
+
+            async def and_another(*args: Any, **options: Any) -> None:
+                await accept(*args, **options)
+                if len(parts.used()) == 1:
+                    parts.queue.add(web, 1)  # as many as before, and not thought of when the offers were judged
+
+            parts.mesos.accept = and_another  # type: ignore[method-assign]
+            parts.launcher.offer(offers(3))
+            await parts.answered(3)
+            assert len(parts.used()) == 1
+            async with asyncio.timeout(5):
+                while len(parts.mesos.of("revive")) < 2:
+                    await asyncio.sleep(0.001)
+
+    asyncio.run(run())
+
+
+def test_what_is_wanted_again_after_offers_were_declined_lifts_their_filters() -> None:
+    async def run() -> None:
+        parts = Parts(revive_interval=0.01)
+        parts.queue.add(web := make_app(), 1)
+        async with parts.running():
+            async with asyncio.timeout(5):
+                while not parts.mesos.of("revive"):
+                    await asyncio.sleep(0.001)
+            decline = parts.mesos.decline
+
+            async def and_again(*args: Any, **options: Any) -> None:
+                await decline(*args, **options)
+                parts.queue.set(web, 1)
+
+            parts.mesos.decline = and_again  # type: ignore[method-assign]
+            parts.queue.purge("/web")
+            parts.launcher.offer(offers(3))
+            async with asyncio.timeout(5):
+                while len(parts.mesos.of("revive")) < 2:
+                    await asyncio.sleep(0.001)
+
+    asyncio.run(run())
