@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
@@ -29,7 +30,8 @@ class Renderer:
         if stats_login and (set(stats_login) & REFUSED or ":" not in stats_login or not stats_login.isascii()):
             raise SettingsError("stats_credentials_file: user:password, without blanks, quotes, \\ # $ ` { } %")
         self._login = stats_login
-        self._base = hashlib.sha256(f"{text}\n{settings}\n{stats_login}".encode()).hexdigest()
+        chosen = replace(settings, template="")  # what it says counts, not where it is
+        self._base = hashlib.sha256(f"{text}\n{chosen}\n{stats_login}".encode()).hexdigest()
 
     def fingerprint(self, layout: Layout) -> str:
         """Names everything that only a reload can change: equal fingerprints differ in servers and maps at most."""
