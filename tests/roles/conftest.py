@@ -35,6 +35,11 @@ from bootstrap.plan import Plan
 from bootstrap.secrets import Secrets
 
 AT_ONCE = 16  # nodes asked for their facts at the same time
+ENGINE_ROLE = "docker"
+IN_LIMITS = (
+    "docker run --rm --network none --memory 32m --cpus 0.5 --log-opt max-size=1m --entrypoint /bin/sh {image}"
+    " -c 'echo hello'"
+)
 MASTER_ROLE, AGENT_ROLE = "mesos-master", "mesos-agent"
 SMOKE_SECRET = "mesos-framework"
 
@@ -59,6 +64,7 @@ class UnderWay:
     facts: Future[dict[str, Facts | Exception]]
     hunts: Future[dict[str, Leaks | Exception]] | None = None
     smoke: Future[Smoke] | None = None
+    containers: Future[dict[str, Any]] | None = None
 
 
 class Selection:
@@ -219,12 +225,15 @@ def under_way(
     chosen = {node.name for role in cluster.roles for node in selection.nodes(role)}
     base = component_settings("base")
     command = node_facts.script(everyone, [*base["sysctl"], *base["sysctl_host"]])
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         begun = UnderWay(pool.submit(_at_once, chosen, lambda name: node_facts.gather(hosts(name), name, command)))
         if selection.nodes(BASE_ROLE):
             begun.hunts = pool.submit(_hunt, cluster, chosen)
         if selection.nodes(AGENT_ROLE):
             begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
+        if engines := {node.name for node in selection.nodes(ENGINE_ROLE)}:
+            in_limits = IN_LIMITS.format(image=artifacts["task-image"].image)
+            begun.containers = pool.submit(_at_once, engines, lambda name: hosts(name).run(in_limits))
         yield begun
 
 
@@ -238,6 +247,13 @@ def leaks(under_way: UnderWay, node: Node) -> Leaks:
     """Where any of the environment's secrets lies on the node."""
     assert under_way.hunts
     return _or_raise(under_way.hunts.result()[node.name])
+
+
+@pytest.fixture
+def containers(under_way: UnderWay) -> dict[str, Any]:
+    """How a container ended on each chosen node with an engine: a command's result, or an exception."""
+    assert under_way.containers
+    return under_way.containers.result()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -40,6 +41,31 @@ def salt(cluster: Cluster, secrets: Secrets, authority: Authority) -> Iterator[S
     api = salt_api.connect(cluster, secrets, authority)
     yield api
     api.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def under_way_here(
+    cluster: Cluster, salt: SaltApi, port: Callable[[str], int], authority: Authority
+) -> Iterator[dict[str, Future[Any]]]:
+    """What is answered late, asked at once: a wrong password costs its asker up to a second."""
+    address, names = str(cluster.with_role(ADMIN_ROLE)[0].address), [node.name for node in cluster.nodes]
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            "login": pool.submit(_login_with_a_wrong_password, address, port("salt-api"), authority),
+            "minions": pool.submit(salt.call, names, "test.ping", timeout=15),
+        }
+
+
+def _login_with_a_wrong_password(address: str, port: int, authority: Authority) -> int:
+    """The status of the answer."""
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    connection = http.client.HTTPSConnection(address, port, timeout=10, context=context)
+    body = json.dumps({"username": salt_api.USER, "password": "wrong", "eauth": "file"})
+    connection.request("POST", "/login", body=body, headers={"Content-Type": "application/json"})
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_units(facts: Facts) -> None:
@@ -76,10 +102,9 @@ def test_tls(node: Node, port: Callable[[str], int], authority: Authority) -> No
 
 def test_certificate_of_others_is_refused(node: Node, port: Callable[[str], int]) -> None:
     """Nobody who trusts only public authorities takes these certificates"""
+    public = ssl.create_default_context()
     for name in ("salt-api", "artifacts"):
-        connection = http.client.HTTPSConnection(
-            str(node.address), port(name), timeout=5, context=ssl.create_default_context()
-        )
+        connection = http.client.HTTPSConnection(str(node.address), port(name), timeout=5, context=public)
         with pytest.raises(ssl.SSLCertVerificationError):
             connection.request("GET", "/")
         connection.close()
@@ -110,21 +135,15 @@ def test_no_listing(node: Node, port: Callable[[str], int], authority: Authority
     connection.close()
 
 
-def test_login(node: Node, port: Callable[[str], int], authority: Authority) -> None:
+def test_login(under_way_here: dict[str, Future[Any]]) -> None:
     """The API refuses a wrong password"""
-    context = ssl.create_default_context(cafile=str(authority.ca_path))
-    connection = http.client.HTTPSConnection(str(node.address), port("salt-api"), timeout=10, context=context)
-    body = json.dumps({"username": salt_api.USER, "password": "wrong", "eauth": "file"})
-    connection.request("POST", "/login", body=body, headers={"Content-Type": "application/json"})
-    assert connection.getresponse().status == 401
-    connection.close()
+    assert under_way_here["login"].result() == 401
 
 
-def test_minions(salt: SaltApi, cluster: Cluster) -> None:
+def test_minions(under_way_here: dict[str, Future[Any]], cluster: Cluster) -> None:
     """Every node's minion answers through the API"""
-    names = [node.name for node in cluster.nodes]
-    answered = salt.call(names, "test.ping", timeout=15)
-    silent = [name for name in names if answered.get(name) is not True]
+    answered = under_way_here["minions"].result()
+    silent = [node.name for node in cluster.nodes if answered.get(node.name) is not True]
     assert not silent, f"silent: {', '.join(silent)}"
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from node_facts import Facts, missing, not_running
-from testinfra.host import Host
 
 from bootstrap.catalogue import Entry
 from bootstrap.model import Node
@@ -52,16 +50,6 @@ def test_image(facts: Facts, artifacts: dict[str, Entry]) -> None:
     """Holds the image of our tasks"""
     image = artifacts["task-image"].image
     assert image in facts.lines("images"), f"{image} is not loaded"
-
-
-@pytest.fixture(scope="module")
-def containers(
-    selection: Any, hosts: Callable[[str], Host], at_once: Callable[..., dict[str, Any]], artifacts: dict[str, Entry]
-) -> dict[str, Any]:
-    """A container run on every chosen node, many nodes at a time."""
-    limits = "--network none --memory 32m --cpus 0.5 --log-opt max-size=1m"
-    command = f"docker run --rm {limits} --entrypoint /bin/sh {artifacts['task-image'].image} -c 'echo hello'"
-    return at_once({node.name for node in selection.nodes("docker")}, lambda name: hosts(name).run(command))
 
 
 def test_container(node: Node, containers: dict[str, Any]) -> None:
