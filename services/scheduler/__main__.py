@@ -22,7 +22,7 @@ from services.scheduler.api.server import Server
 from services.scheduler.mesos.client import FrameworkGoneError
 from services.scheduler.metrics import Metrics
 from services.scheduler.settings import Settings, SettingsError, load
-from services.scheduler.storage.connection import ConnectError, Connection, SessionLostError
+from services.scheduler.storage.connection import AccessError, ConnectError, Connection, SessionLostError
 from services.scheduler.storage.election import Election
 from services.scheduler.storage.writer import FencedError
 from services.scheduler.storage.zookeeper import FrameworkIdMissingError, Store
@@ -161,6 +161,7 @@ def _storage(settings: Settings) -> tuple[Connection, Election, Store]:
 _MEANINGS: tuple[tuple[type[BaseException], Status, str], ...] = (
     (SettingsError, Status.BAD_SETTING, "{}"),
     (ConnectError, Status.ZOOKEEPER_NOT_REACHED, "{}"),
+    (AccessError, Status.ZOOKEEPER_NOT_REACHED, "ZooKeeper refuses us: {}"),
     (SessionLostError, Status.ZOOKEEPER_LOST, "ZooKeeper lost: {}"),
     (FencedError, Status.LEADERSHIP_LOST, "leadership lost: {}"),
     (FrameworkIdMissingError, Status.FRAMEWORK_ID_MISSING, "{}"),

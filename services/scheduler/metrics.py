@@ -108,14 +108,14 @@ class Metrics:
         """What `GET /metrics/prometheus` answers: text format 0.0.4."""
         lines = []
         for name, read in sorted(self._gauges.items()):
-            lines += [f"# TYPE {_flat(name)} gauge", f"{_flat(name)} {read():g}"]
+            lines += [f"# TYPE {_flat(name)} gauge", f"{_flat(name)} {read()!r}"]
         for name, counter in sorted(self._counters.items()):
             lines += [f"# TYPE {_flat(name)} counter", f"{_flat(name)} {counter.count}"]
         for name, timer in sorted(self._timers.items()):
             flat, quantiles = _flat(name), timer.quantiles()
             lines.append(f"# TYPE {flat} summary")
-            lines += [f'{flat}{{quantile="{QUANTILES[key]:g}"}} {value:g}' for key, value in quantiles.items()]
-            lines += [f"{flat}_sum {timer.total:g}", f"{flat}_count {timer.count}"]
+            lines += [f'{flat}{{quantile="{QUANTILES[key]:g}"}} {value!r}' for key, value in quantiles.items()]
+            lines += [f"{flat}_sum {timer.total!r}", f"{flat}_count {timer.count}"]
         return "\n".join(lines) + "\n"
 
 

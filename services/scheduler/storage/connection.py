@@ -30,6 +30,10 @@ class ConnectError(Exception):
     """ZooKeeper cannot be reached, or does not let us in."""
 
 
+class AccessError(Exception):
+    """The nodes are there, and not for our login."""
+
+
 class SessionLostError(Exception):
     """The session with ZooKeeper is over."""
 
@@ -152,6 +156,8 @@ class Connection:
             return await future
         except (exceptions.SessionExpiredError, exceptions.ConnectionClosedError) as error:
             raise SessionLostError(str(error) or "the session has expired") from error
+        except (exceptions.NoAuthError, exceptions.AuthFailedError) as error:
+            raise AccessError("the login has no right to the nodes") from error
 
     async def _repeat(self, ask: Callable[[], Any]) -> Any:
         """What may be done twice without harm is asked again after a broken connection."""

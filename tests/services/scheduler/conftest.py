@@ -173,6 +173,12 @@ class Scheduler:
             raise AssertionError(f"{self.address}: {error}\n{self.process.tail()}") from None
 
 
+@pytest.fixture(scope="session")
+def new_scheduler() -> type[Scheduler]:
+    """The class, for files that start theirs in their own way."""
+    return Scheduler
+
+
 class Schedulers:
     """Three of them on one Mesos cluster."""
 

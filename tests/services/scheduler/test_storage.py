@@ -10,11 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from kazoo.exceptions import NoAuthError
 
 from services.scheduler.definitions.app import App, Container
 from services.scheduler.instances.instance import Condition, Instance, new_id
-from services.scheduler.storage.connection import ConnectError, Connection, SessionLostError
+from services.scheduler.storage.connection import AccessError, ConnectError, Connection, SessionLostError
 from services.scheduler.storage.election import Election
 from services.scheduler.storage.writer import FencedError, StorageError, TooLargeError
 from services.scheduler.storage.zookeeper import FrameworkIdMissingError, Store
@@ -242,7 +241,7 @@ def test_with_credentials_nobody_else_reads(own_zookeeper: Any, tree: Callable[[
         stranger = Connection(own_zookeeper.address)
         await stranger.start()
         try:
-            with pytest.raises(NoAuthError):
+            with pytest.raises(AccessError):
                 await stranger.get(f"{tree()}/utopia/framework-id")
         finally:
             await stranger.stop()

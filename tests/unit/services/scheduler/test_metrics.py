@@ -11,15 +11,15 @@ def test_both_shapes() -> None:
     metrics = Metrics()
     metrics.counter("marathon.tasks.launched.counter").add(3)
     metrics.counter("marathon.tasks.launched.counter").add()
-    metrics.gauge("marathon.apps.active.gauge", lambda: 7)
+    metrics.gauge("marathon.apps.active.gauge", lambda: 12345678)
     metrics.timer("marathon.http.requests.get.timer.seconds").add(0.5)
     document = metrics.document()
     assert document["counters"] == {"marathon.tasks.launched.counter": {"count": 4}}
-    assert document["gauges"] == {"marathon.apps.active.gauge": {"value": 7}}
+    assert document["gauges"] == {"marathon.apps.active.gauge": {"value": 12345678}}
     assert document["timers"]["marathon.http.requests.get.timer.seconds"]["p99"] == 0.5
     assert metrics.prometheus().splitlines()[:4] == [
         "# TYPE marathon_apps_active_gauge gauge",
-        "marathon_apps_active_gauge 7",
+        "marathon_apps_active_gauge 12345678",
         "# TYPE marathon_tasks_launched_counter counter",
         "marathon_tasks_launched_counter 4",
     ]
