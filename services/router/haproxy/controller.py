@@ -130,8 +130,8 @@ class Controller:
         """Take HAProxy over as it is when it runs what was known, else by a reload."""
         found = await runtime.info(self._worker)
         if self.layout is not None and found.fingerprint == self._renderer.fingerprint(self.layout):
-            await self._repair()
-            self._pid = found.pid
+            await repair.adopt(self._worker, self.layout, wanted, self._settings.maps_dir)
+            self._pid, self._dirty = found.pid, time.monotonic()
         else:
             await self._reload(wanted)
         self._started = True
@@ -199,6 +199,7 @@ class Controller:
         )
         fingerprint = self._renderer.fingerprint(new)
         if self._refused and self._refused[0] == fingerprint and time.monotonic() < self._refused[1]:
+            self._reloaded = time.monotonic()  # look again as if it had been tried
             return
         started = time.monotonic()
         try:

@@ -72,7 +72,7 @@ class MarathonClient:
         problems = []
         for endpoint in list(self._endpoints):
             try:
-                async with self._request(endpoint, "/v2/events", stream=True) as response:
+                async with self._request(endpoint, "/v2/events?plan-format=light", stream=True) as response:
                     if response.status != 200:
                         problems.append(f"{endpoint}: HTTP {response.status}")
                         continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,33 @@ def test_a_killed_router_starts_again_with_what_it_knew(edge, marathon, tasks):
     assert edge.name("a.example") == "a.1"
     edge.start_router()
     edge.served_by("a.example", {"a.2"}, requests=4)
+
+
+def test_a_router_killed_right_after_a_change_puts_no_old_address_back(edge, marathon, tasks):
+    """Its state on disk is older than HAProxy then."""
+    ports = [tasks.start(f"r.{number}") for number in range(3)]
+    marathon.put(vhost("/r", "r.example", [task("r.0", ports[0])]))
+    edge.served_by("r.example", {"r.0"})
+    edge.settled()
+    saved = Path(edge.settings["state_file"])
+    until(lambda: saved.exists() and str(ports[0]) in saved.read_text(), "the state is not saved")
+    time.sleep(2.5)  # so that the next change is written at once, and the one after it later
+    marathon.put(vhost("/r", "r.example", [task("r.1", ports[1])]))
+    edge.served_by("r.example", {"r.1"}, requests=4)
+    marathon.put(vhost("/r", "r.example", [task("r.2", ports[2])]))
+    marathon.put(vhost("/late", "late.example", [task("r.2", ports[2])]))
+    edge.served_by("r.example", {"r.2"}, requests=4)
+    edge.serves("late.example")
+    edge.stop_router(signal.SIGKILL)
+    assert "late.example" not in saved.read_text()
+    tasks.stop(ports[0])
+    tasks.stop(ports[1])
+    with load(edge.http, "r.example", clients=2) as first, load(edge.http, "late.example", clients=2) as second:
+        edge.start_router()
+        edge.settled()
+        assert edge.health()["reloads"] == 0
+    assert first.failures + second.failures == []
+    edge.served_by("r.example", {"r.2"}, requests=4)
 
 
 def test_haproxy_killed_and_started_again(edge, marathon, tasks):

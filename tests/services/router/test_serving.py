@@ -169,6 +169,16 @@ def test_tcp_services(edge, marathon, tasks):
     assert served(port) == "t"
 
 
+def test_an_http_service_with_a_port_of_its_own(edge, marathon, tasks):
+    port = free_port()
+    marathon.put(vhost("/own", "own.example", [task("o", tasks.start("o"))], HAPROXY_0_PORT=str(port)))
+    until(lambda: served(port) == "o", "the port does not answer")
+    edge.served_by("own.example", {"o"})
+    marathon.put(vhost("/own", "own.example", [task("o", 1, alive=False)], HAPROXY_0_PORT=str(port)))
+    answer = until(lambda: found if (found := call(port)).status == 503 else None, "the task is still served")
+    assert "<b>/own</b>" in answer.text
+
+
 def test_a_port_that_something_else_holds_stops_nobody(edge, marathon, tasks):
     with socket.create_server((HOST, 0)) as holder:
         port = holder.getsockname()[1]
