@@ -45,15 +45,34 @@ def salt(cluster: Cluster, secrets: Secrets, authority: Authority) -> Iterator[S
 
 @pytest.fixture(scope="module", autouse=True)
 def under_way_here(
-    cluster: Cluster, salt: SaltApi, port: Callable[[str], int], authority: Authority
+    cluster: Cluster,
+    salt: SaltApi,
+    port: Callable[[str], int],
+    authority: Authority,
+    hosts: Callable[[str], Host],
 ) -> Iterator[dict[str, Future[Any]]]:
     """What is answered late, asked at once: a wrong password costs its asker up to a second."""
-    address, names = str(cluster.with_role(ADMIN_ROLE)[0].address), [node.name for node in cluster.nodes]
-    with ThreadPoolExecutor(2) as pool:
+    admin, names = cluster.with_role(ADMIN_ROLE)[0], [node.name for node in cluster.nodes]
+    address, host = str(admin.address), hosts(admin.name)
+    with ThreadPoolExecutor(3) as pool:
         yield {
             "login": pool.submit(_login_with_a_wrong_password, address, port("salt-api"), authority),
+            "artifacts": pool.submit(_artifacts, host, address, port("artifacts"), authority),
             "minions": pool.submit(salt.call, names, "test.ping", timeout=15),
         }
+
+
+def _artifacts(host: Host, address: str, port: int, authority: Authority) -> tuple[set[str], list[str]]:
+    """The artifacts that nodes are told of, and what is wrong with those that are served."""
+    files = json.loads(host.file(PILLAR).content_string.partition("\n")[2])["artifacts"]["files"]
+    wrong = []
+    for artifact in files.values():
+        answer = get(address, port, f"/{artifact['file']}", ca=authority.ca_path, seconds=10)
+        if answer.status != 200:
+            wrong.append(f"{artifact['file']} is answered with {answer.status}")
+        elif hashlib.sha256(answer.body).hexdigest() != artifact["sha256"]:
+            wrong.append(f"{artifact['file']} is served with another checksum than the nodes expect")
+    return set(files), wrong
 
 
 def _login_with_a_wrong_password(address: str, port: int, authority: Authority) -> int:
@@ -110,18 +129,10 @@ def test_certificate_of_others_is_refused(node: Node, port: Callable[[str], int]
         connection.close()
 
 
-def test_artifacts(host: Host, node: Node, made: Plan, port: Callable[[str], int], authority: Authority) -> None:
+def test_artifacts(under_way_here: dict[str, Future[Any]], made: Plan) -> None:
     """Serves every artifact that the nodes are told of, whole"""
-    told = json.loads(host.file(PILLAR).content_string.partition("\n")[2])
-    files = told["artifacts"]["files"]
-    assert set(files) == set(made.artifacts)
-    wrong = []
-    for artifact in files.values():
-        answer = get(str(node.address), port("artifacts"), f"/{artifact['file']}", ca=authority.ca_path, seconds=10)
-        if answer.status != 200:
-            wrong.append(f"{artifact['file']} is answered with {answer.status}")
-        elif hashlib.sha256(answer.body).hexdigest() != artifact["sha256"]:
-            wrong.append(f"{artifact['file']} is served with another checksum than the nodes expect")
+    told, wrong = under_way_here["artifacts"].result()
+    assert told == set(made.artifacts)
     assert not wrong, "; ".join(wrong)
 
 
