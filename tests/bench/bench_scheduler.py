@@ -7,7 +7,8 @@ all the time, as routers and people would. Prints figures and ratios of one sess
 machines say little: how long the steps take, the API's p50 and p99 in each, memory over rounds of launches.
 
 `floor` is the p99 of a server that does nothing, asked at the same moments from the same client: what the machine
-and the client make of it. `largest` is the slowest answer in ms to /v2/apps, /v2/tasks or /v2/groups as a whole.
+and the client make of it. `largest` is the slowest answer in ms to one of the whole lists (applications with tasks,
+tasks, groups, queue).
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ HOST = "127.0.0.1"
 JARS = ("/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar")
 AIM_MS = 200  # p99 of the API, whatever goes on
 ASKS_PER_SECOND = 50
-QUICK = ("/ping", "/v2/info", "/v2/deployments", "/v2/queue", "/v2/apps//bench/a-{n}", "/v2/apps//bench/a-{n}/tasks")
-WHOLE = ("/v2/apps?embed=apps.tasks", "/v2/tasks", "/v2/groups")  # the large answers, asked every other second
+QUICK = ("/ping", "/v2/info", "/v2/deployments", "/v2/apps//bench/a-{n}", "/v2/apps//bench/a-{n}/tasks")
+WHOLE = (
+    "/v2/apps?embed=apps.tasks",
+    "/v2/tasks",
+    "/v2/groups",
+    "/v2/queue",
+)  # the large answers, asked every other second
 REST = "nothing happens"
 FLOOR = "floor"
 SPARE = "/bench/spare"  # the application that is launched and removed
@@ -475,6 +481,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--profile", help="write a cProfile of the scheduler here")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     size = Size(given.agents, given.apps, given.tasks, given.launch, given.rounds)
     with tempfile.TemporaryDirectory() as name, zookeeper(Path(name)) as zk, contextlib.ExitStack() as stack:
         pipe = stack.enter_context(process(simulate, size.agents))
