@@ -112,7 +112,7 @@ class SteadyClient:
         if response.status == 200:
             self._note(began, method, body=body)
         else:
-            self._note(began, method, error=f"HTTP {response.status} {body[:200]}")
+            self._note(began, method, error=f"HTTP {response.status} {body[:600]}")
         return not response.will_close
 
     def _note(self, began: float, method: str, *, body: str = "", error: str = "") -> None:

@@ -145,6 +145,6 @@ def test_what_is_not_there_is_said_by_the_edge(web: str, marathon: MarathonApi, 
     def explained() -> bool:
         with SteadyClient(edge, 80, HOST) as client:
             eventually(lambda: client.seen.requests > 3, 10, "nothing was answered")
-        return all("HTTP 503" in what and "e2e" in what for _, _, what in client.seen.failures)
+        return all("HTTP 503" in what and APP in what for _, _, what in client.seen.failures)
 
     eventually(explained, 15, "the edge does not say which application has no healthy task")
