@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import resource
 import shutil
+import socket
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -17,7 +20,10 @@ from bootstrap.process import run
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Sizes in bytes. `engine_free` is None without an engine. `machines`: how many of ours run already."""
+    """Sizes in bytes. `engine_free` is None without an engine. `machines`: how many of ours run already.
+
+    `taken`: ports that machines which do not run yet are to publish, and that something else holds.
+    """
 
     cgroup_root: Path = Path("/sys/fs/cgroup")
     cgroup_v1: frozenset[str] = frozenset()
@@ -33,6 +39,7 @@ class Facts:
     machines: int = 0
     routes: tuple[tuple[IPv4Network, str], ...] = ()
     own_devices: frozenset[str] = frozenset()
+    taken: frozenset[int] = frozenset()
 
 
 def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
@@ -40,6 +47,7 @@ def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
     engine = _engine_info() if cluster.driver == "docker" else {}
     engine_root = engine.get("DockerRootDir", "/var/lib/docker")
     cgroup_root = root / "sys/fs/cgroup"
+    running = _running(cluster) if engine else frozenset()
     return Facts(
         cgroup_root=cgroup_root,
         cgroup_v1=cgroup_v1_controllers(cgroup_root),
@@ -52,10 +60,29 @@ def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
         engine_root=engine_root,
         engine_free=shutil.disk_usage(engine_root).free if Path(engine_root).is_dir() else None,
         storage_driver=engine.get("Driver", ""),
-        machines=_running(cluster) if engine else 0,
+        machines=len(running),
         routes=routes(root / "proc/net/route"),
         own_devices=_own_devices(cluster) if engine else frozenset(),
+        taken=frozenset(filter(is_taken, published(cluster, running))),
     )
+
+
+def published(cluster: Cluster, running: Collection[str]) -> set[int]:
+    """Ports of this machine that nodes which do not run are to publish; 0, any free one, is none of them."""
+    mappings: Mapping[str, Sequence[str]] = cluster.driver_settings.get("publish") or {}
+    texts = [text for node, found in mappings.items() if node not in running for text in found]
+    return {int(text.split(":")[1] or 0) for text in texts if not text.endswith("/udp")} - {0}
+
+
+def is_taken(port: int) -> bool:
+    """Whether something listens on that port of loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def cgroup_v1_controllers(cgroup_root: Path) -> frozenset[str]:
@@ -114,8 +141,10 @@ def _engine_info() -> dict[str, str]:
     return {key: str(value) for key, value in info.items() if key in {"DockerRootDir", "Driver"}}
 
 
-def _running(cluster: Cluster) -> int:
-    return len(run(["docker", "ps", "--quiet", f"--filter=label=utopia.env={cluster.env}"]).out.split())
+def _running(cluster: Cluster) -> frozenset[str]:
+    """Names of the nodes whose machines run."""
+    command = ["docker", "ps", '--format={{.Label "utopia.node"}}', f"--filter=label=utopia.env={cluster.env}"]
+    return frozenset(run(command).out.split())
 
 
 def _own_devices(cluster: Cluster) -> frozenset[str]:

@@ -21,6 +21,8 @@ ENGINE_GIB = 4  # the machine image and the layers on top of it
 NODE_GIB = 1  # what a machine of the lab writes while it is set up
 NODE_MIB = 500  # a control node with ZooKeeper and a Mesos master, measured 300
 OPEN_FILES = 65536
+EDGE_CONNECTIONS = 20000  # of HAProxy, in salt/haproxy/defaults.yaml
+EDGE_SPARE_FILES = 1000  # for its checks, listeners and logs
 NODE_INOTIFY = 8  # inotify instances of a machine with its services, measured 4 to 6
 CGROUP_CONTROLLERS = frozenset({"cpu", "cpuacct", "freezer", "memory", "pids"})
 
@@ -158,6 +160,35 @@ def _open_files(_cluster: Cluster, facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _edge_files(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
+    """HAProxy takes two for each connection it may have, and does not start with fewer."""
+    if not cluster.with_role("ingress") or facts.open_files == resource.RLIM_INFINITY:
+        return
+    connections = int(cluster.settings.get("haproxy", {}).get("max_connections", EDGE_CONNECTIONS))
+    carried = (facts.open_files - EDGE_SPARE_FILES) // 2
+    if connections > carried:
+        yield Finding(
+            "error",
+            "",
+            f"at most {facts.open_files} open files for a process of the engine",
+            f"{2 * connections + EDGE_SPARE_FILES} for {connections} connections of the edge",
+            "HAProxy takes two for each connection that it may have, and does not start with fewer",
+            f"write settings: {{haproxy: {{max_connections: {max(100, carried // 100 * 100)}}}}}, or raise the limit",
+        )
+
+
+def _published(_cluster: Cluster, facts: Facts) -> Iterator[Finding]:
+    for port in sorted(facts.taken):
+        yield Finding(
+            "error",
+            "",
+            f"something listens on port {port} of loopback",
+            "it free",
+            "a port of the edge is published there",
+            f"end that (`ss -ltnp 'sport = :{port}'` names it), or publish another port in driver.publish",
+        )
+
+
 def _inotify(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
     """All machines of all environments share one budget: root's of the host. systemd cannot boot without."""
     missing = len(cluster.nodes) - facts.machines
@@ -195,6 +226,8 @@ _DOCKER: tuple[Callable[[Cluster, Facts], Iterator[Finding]], ...] = (
     _storage_driver,
     _mesos_cgroups,
     _open_files,
+    _edge_files,
+    _published,
     _inotify,
     _routes,
 )

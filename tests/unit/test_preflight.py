@@ -1,12 +1,14 @@
 """Facts nobody has at hand, and what preflight says about them."""
 
+import socket
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bootstrap import host_facts, preflight
+from bootstrap import host_facts, paths, preflight
 from bootstrap.errors import PreflightError
 from bootstrap.host_facts import Facts
 from bootstrap.model import Cluster, Node
@@ -129,3 +131,50 @@ def test_facts_are_read_from_the_kernels_files(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  2048 kB\nMemAvailable:   1024 kB\n")
     assert host_facts.memory_available(meminfo) == 1 << 20
+
+
+EDGE = replace(
+    CLUSTER,
+    nodes=(*CLUSTER.nodes, Node("edge-1", IPv4Address("172.30.9.31"), ("ingress",))),
+    driver_settings={"publish": {"edge-1": ["127.0.0.1:10080:80", "127.0.0.1:10443:443/tcp", "127.0.0.1::53/udp"]}},
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "files", "said"),
+    [
+        ({}, 65536, ""),
+        ({}, 20000, "41000 for 20000 connections of the edge"),
+        ({"haproxy": {"max_connections": 4000}}, 20000, ""),
+        ({"haproxy": {"max_connections": 4000}}, 4096, "9000 for 4000 connections of the edge"),
+    ],
+)
+def test_the_edge_needs_files_for_its_connections(settings, files, said):
+    cluster = replace(EDGE, settings=settings)
+    found = [str(f) for f in preflight.check(cluster, replace(GOOD, open_files=files)) if f.severity == "error"]
+    assert len(found) == bool(said)
+    assert all(said in text for text in found)
+    assert all("max_connections: 9500" in text for text in found if files == 20000)
+
+
+def test_the_number_of_connections_is_the_default_of_the_states():
+    defaults = yaml.safe_load((paths.SALT / "haproxy/defaults.yaml").read_text())
+    assert defaults["max_connections"] == preflight.EDGE_CONNECTIONS
+
+
+def test_a_port_to_be_published_is_free():
+    (finding,) = preflight.check(EDGE, replace(GOOD, taken=frozenset({10080})))
+    assert "port 10080 of loopback" in str(finding)
+
+
+def test_ports_of_machines_that_run_are_theirs():
+    assert host_facts.published(EDGE, []) == {10080, 10443}
+    assert host_facts.published(EDGE, ["edge-1"]) == set()
+    assert host_facts.published(CLUSTER, []) == set()
+
+
+def test_who_listens_has_the_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert host_facts.is_taken(port)
+    assert not host_facts.is_taken(port)
