@@ -109,12 +109,13 @@ class Launcher:
         if self._pending:
             pending, self._pending = self._pending, {}
             await self._use(pending)
+        next_ready = self._queue.next_ready()  # before `ready`: a delay that ends meanwhile must not be missed
         try:
             again = await self._demand.tell(self._queue.ready())
         except MesosError as error:
             log.warning("offers are neither revived nor suppressed: %s", error)
             again = _RETRY
-        waits = [wait for wait in (again, self._queue.next_ready()) if wait is not None]
+        waits = [wait for wait in (again, next_ready) if wait is not None]
         return max(min(waits), 0.01) if waits else None
 
     async def _use(self, pending: dict[str, dict[str, Any]]) -> None:

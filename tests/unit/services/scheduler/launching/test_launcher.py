@@ -390,3 +390,23 @@ def test_what_is_wanted_again_after_offers_were_declined_lifts_their_filters() -
                     await asyncio.sleep(0.001)
 
     asyncio.run(run())
+
+
+def test_a_delay_that_ends_while_mesos_is_being_told_is_not_missed() -> None:
+    async def run() -> None:
+        parts = Parts(revive_interval=0.01)
+        web = make_app(backoff_seconds=0.2)
+        parts.queue.failed(web)
+        parts.queue.add(web, 1)
+        suppress = parts.mesos.suppress
+
+        async def slow(*args: Any) -> None:
+            await asyncio.sleep(0.4)
+            await suppress(*args)
+
+        parts.mesos.suppress = slow  # type: ignore[method-assign]
+        async with parts.running(), asyncio.timeout(5):
+            while not parts.mesos.of("revive"):
+                await asyncio.sleep(0.001)
+
+    asyncio.run(run())
