@@ -34,10 +34,14 @@ def test_no_failed_units(facts: Facts) -> None:
     assert not failed, f"failed: {', '.join(failed)}"
 
 
-def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
+def test_ports(
+    facts: Facts, node: Node, cluster: Cluster, made: Plan, component_settings: Callable[[str], dict[str, Any]]
+) -> None:
     """Listens where its roles say, for other machines, and nowhere else"""
     wrong = closed(facts, str(node.address), cluster.roles[BASE_ROLE].ports)
     allowed = {p.number for role in (BASE_ROLE, *node.roles) for p in cluster.roles[role].ports}
+    # Where a driver of Mesos is spoken to, which listens only while its framework leads.
+    allowed |= {component_settings(name).get("libprocess_port") for name in made.node_pillar[node.name]["components"]}
     agent, edge = "mesos-agent" in node.roles, "ingress" in node.roles
     strange = sorted(
         port
