@@ -78,8 +78,8 @@ class Cluster:
     def told(self) -> list[str]:
         return [event.type for event in self.events]
 
-    async def until(self, condition: Callable[[], Any], what: str) -> None:
-        deadline = clock.monotonic() + 10
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 10) -> None:
+        deadline = clock.monotonic() + seconds
         while not condition():
             if self.core.ended.done():
                 self.core.ended.result()
@@ -126,7 +126,7 @@ def scenario(play: Callable[[Cluster], Awaitable[None]], agents: int = 3, **sett
     async def run() -> None:
         machines = [SimulatedAgent(f"127.0.0.{number + 1}", id=f"a-{number}") for number in range(agents)]
         cluster = Cluster(machines, settings)
-        async with asyncio.timeout(30), cluster.mesos:
+        async with asyncio.timeout(90), cluster.mesos:
             await play(cluster)
 
     asyncio.run(run())
