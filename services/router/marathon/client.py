@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -120,11 +121,10 @@ class MarathonClient:
             sock_read=SILENCE_SECONDS if stream else None,
         )
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
-        password = self._password() if self._user else None
-        auth = aiohttp.BasicAuth(self._user, password or "", "utf-8") if self._user else None
-        async with self._session.get(
-            endpoint + path, timeout=timeout, headers=headers, auth=auth, ssl=self._tls
-        ) as response:
+        if self._user:
+            login = f"{self._user}:{self._password() or ''}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+        async with self._session.get(endpoint + path, timeout=timeout, headers=headers, ssl=self._tls) as response:
             yield response
 
     def _prefer(self, endpoint: str) -> None:

@@ -117,6 +117,17 @@ def test_labels(edge, marathon, tasks):
     edge.served_by("two.example", {"two"})
 
 
+@pytest.mark.parametrize("order", [("/deep", "/deep/er"), ("/deep/er", "/deep")], ids=["short first", "long first"])
+def test_the_longest_path_wins(edge, marathon, tasks, order):
+    """Also when it came by the command line, before or after the shorter one."""
+    for identity in order:
+        marathon.put(app(identity, [task(identity, tasks.start(identity))]))
+        edge.serves("any.example", identity)
+    edge.served_by("any.example", {"/deep"}, "/deep/x")
+    edge.served_by("any.example", {"/deep/er"}, "/deep/er/x")
+    assert edge.name("any.example", "/Deep/ER") == "/deep/er"
+
+
 def test_sticky_clients_stay_and_leave_a_server_that_goes(edge, marathon, tasks):
     members = [task(name, tasks.start(name)) for name in ("s.1", "s.2", "s.3")]
     marathon.put(vhost("/s", "s.example", members, HAPROXY_0_STICKY="true"))

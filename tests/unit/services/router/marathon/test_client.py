@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -34,7 +34,7 @@ class Server:
 
     async def _answer(self, request):
         self.asked.append(request.path_qs)
-        if self.login and request.headers.get("Authorization") != aiohttp.BasicAuth(*self.login).encode():
+        if self.login and request.headers.get("Authorization") != f"Basic {base64.b64encode(self.login).decode()}":
             return web.Response(status=401)
         if request.path == "/v2/events" and self.status == 200:
             response = web.StreamResponse()
@@ -80,7 +80,7 @@ def test_the_endpoint_that_answers_is_asked_first_from_then_on():
 
 
 def test_login():
-    server = Server(APPS, login=("user", "pass:word"))
+    server = Server(APPS, login=b"user:pass:word")
 
     async def good(client):
         assert await client.apps() == APPS["apps"]
