@@ -18,8 +18,8 @@ from services.router.settings import SettingsError
 log = logging.getLogger(__name__)
 
 SINGLE = 20  # more applications than these are cheaper to ask for all at once
-POLL_SECONDS = 1.0  # readiness results change without an event
-BACKOFF = (0.2, 5.0)  # seconds before the stream is opened again: first, most
+POLL_SECONDS = 1.0  # readiness results change without an event, and so does everything without a stream
+BACKOFF = (0.2, 1.0)  # seconds before the stream is opened again: first, most. Kills are announced 3 s before.
 # Events of one application and where its id stands; others that matter mean: ask for all.
 APP_EVENTS = {
     "status_update_event": "appId",
@@ -89,7 +89,7 @@ class Watcher:
         while True:
             await asyncio.sleep(pause)
             started = time.monotonic()
-            if started - last_all >= self._resync or any(app.changing for app in self.apps.values()):
+            if started - last_all >= self._resync or self._must_ask:
                 self._all = True
             if self._all or self._dirty:
                 everything = self._all or len(self._dirty) > SINGLE
@@ -105,8 +105,15 @@ class Watcher:
                 pause = 0.0
             self._wake.clear()
 
+    @property
+    def _must_ask(self) -> bool:
+        """Nobody would tell: Marathon did not answer, there is no stream, or readiness checks are under way."""
+        if self.last_error or not self.streaming:
+            return True
+        return any(app.changing for app in self.apps.values())
+
     def _until_next(self, now: float, last_all: float) -> float:
-        if self.last_error or any(app.changing for app in self.apps.values()):
+        if self._must_ask:
             return POLL_SECONDS
         return max(0.05, self._resync - (now - last_all))
 
