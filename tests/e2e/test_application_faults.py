@@ -68,7 +68,9 @@ def kill(node: str, unit: str) -> None:
 def leading(local: Cluster, marathon: MarathonApi) -> str:
     """Name of the node whose scheduler leads."""
     host = marathon.leader().split(":")[0]
-    return next(node.name for node in local.nodes if host in (str(node.address), node.name, f"{node.name}.{local.domain}"))
+    return next(
+        node.name for node in local.nodes if host in (str(node.address), node.name, f"{node.name}.{local.domain}")
+    )
 
 
 def test_a_container_is_killed(local: Cluster, marathon: MarathonApi, lasting: str, client: SteadyClient) -> None:

@@ -82,7 +82,14 @@ class Engine:
         def app_of(app_id: str) -> App | None:
             return apps().get(app_id)
 
-        self.killer = Killer(self.mesos, self.registry, bus, app_of, drain_seconds=settings.kill_drain_seconds)
+        self.killer = Killer(
+            self.mesos,
+            self.registry,
+            bus,
+            app_of,
+            drain_seconds=settings.kill_drain_seconds,
+            takeover=len(self.registry.all()) > 0,
+        )
         self.statuses = Statuses(
             self.mesos,
             self.registry,

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_LABEL = "UTOPIA_DRAIN_SECONDS"
 _MAX_DRAIN = 3600.0  # seconds
+TAKEOVER_DRAINS = 3.0  # a new leader kills nothing that serves before so many drains have passed
 _OUT_OF_REACH = (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
 
 
@@ -33,7 +34,10 @@ class _Kill:
 
 
 class Killer:
-    """`run()` works until it is cancelled. Instances that were being killed by the leader before go on being so."""
+    """`run()` works until it is cancelled. Instances that were being killed by the leader before go on being so.
+
+    `takeover`: there was a leader before, to whom routers listened.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Killer:
         app_of: Callable[[str], App | None],
         *,
         drain_seconds: float = 3.0,
+        takeover: bool = False,
         retry_seconds: float = 10.0,
         now: Callable[[], float] = clock.monotonic,
     ) -> None:
@@ -58,6 +63,8 @@ class Killer:
         self._due: list[tuple[float, str]] = []
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._work = asyncio.Event()
+        # Routers heard the leader before; until they have found this one they would not hear of a kill.
+        self._heard_from = now() + (TAKEOVER_DRAINS * drain_seconds if takeover else 0.0)
         registry.listen(self._instance_changed)
         for instance in registry.all():
             if instance.condition is Condition.KILLING:
@@ -78,6 +85,8 @@ class Killer:
                 self._registry.forget(instance)
                 continue
             seconds = self._drain_of(instance) if drain else 0.0
+            if seconds:
+                seconds = max(seconds, self._heard_from - self._now())
             if instance.condition is not Condition.KILLING:
                 self._registry.update(instance, condition=Condition.KILLING, mesos_state="TASK_KILLING")
                 publish_status(self._bus, instance)

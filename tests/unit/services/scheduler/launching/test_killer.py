@@ -23,12 +23,25 @@ PORTS = (PortDefinition(),)
 
 
 class Parts:
-    def __init__(self, *instances: Instance, app: App | None = None, drain: float = 0.0, retry: float = 10.0) -> None:
+    def __init__(
+        self,
+        *instances: Instance,
+        app: App | None = None,
+        drain: float = 0.0,
+        retry: float = 10.0,
+        takeover: bool = False,
+    ) -> None:
         self.mesos, self.told = RecordingMesos(), Told()
         self.registry = Registry(MemoryStore(), self.told.bus, instances)
         apps = {app.id: app} if app else {}
         self.killer = Killer(
-            self.mesos, self.registry, self.told.bus, apps.get, drain_seconds=drain, retry_seconds=retry
+            self.mesos,
+            self.registry,
+            self.told.bus,
+            apps.get,
+            drain_seconds=drain,
+            retry_seconds=retry,
+            takeover=takeover,
         )
 
     @contextlib.asynccontextmanager
@@ -222,5 +235,17 @@ def test_thousands() -> None:
             for one in some:
                 parts.registry.forget(one)
             await asyncio.wait_for(done, 2)
+
+    asyncio.run(run())
+
+
+def test_a_new_leader_gives_routers_the_time_to_find_it() -> None:
+    async def run() -> None:
+        serving, silent = make_instance(condition=C.RUNNING, started_at="x"), make_instance(condition=C.STAGING)
+        parts = Parts(serving, silent, app=make_app(port_definitions=PORTS), drain=3.0, takeover=True)
+        parts.killer.kill([serving, silent])
+        due = {identity: kill.due - clock.monotonic() for identity, kill in parts.killer._kills.items()}
+        assert due[serving.id] == pytest.approx(9.0, abs=0.5)
+        assert due[silent.id] <= 0, "nobody uses it"
 
     asyncio.run(run())
