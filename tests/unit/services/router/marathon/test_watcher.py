@@ -159,3 +159,20 @@ def test_what_was_known_is_there_before_marathon_answers():
         client.away = True
 
     run(scenario, known={"/k": {**document("/k"), "networks": []}}, known_at=5.0)
+
+
+def test_it_ends_when_it_is_cancelled_as_something_happens():
+    """`asyncio.wait_for` of Python 3.11 loses a cancellation that comes together with what it waits for."""
+
+    async def play():
+        for _ in range(50):
+            watcher = Watcher(Client(), changed=lambda: None, resync=60, coalesce=0)
+            task = asyncio.ensure_future(watcher.run())
+            await until(lambda watcher=watcher: watcher.fresh and watcher.streaming)
+            await asyncio.sleep(0.005)
+            watcher.notice()
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=2)
+            assert done
+
+    asyncio.run(play())
