@@ -180,8 +180,12 @@ class Hosts:
         if connection is None or not connection.is_connected:
             try:
                 connection = self._open(machine)
-            except (ConnectionResetError, EOFError):
-                time.sleep(_AGAIN_SECONDS)  # sshd hangs up on some when many come at once (MaxStartups): once more
+            except (ConnectionResetError, EOFError, paramiko.SSHException) as error:
+                if isinstance(error, paramiko.AuthenticationException):
+                    raise
+                # sshd hangs up on some when many come at once (MaxStartups): in the middle of the banner or of the
+                # exchange of keys that is an SSHException. Once more.
+                time.sleep(_AGAIN_SECONDS)
                 connection = self._open(machine)
             self._connections[machine.node] = connection
         transport: paramiko.Transport | None = connection.transport

@@ -33,7 +33,7 @@ class Server(paramiko.ServerInterface):
 
 
 class SshLab:
-    """`die` closes the connection at the next command; `hang` never ends it."""
+    """`die` closes the connection at the next command; `hang` never ends it; `crowded` resets the first connection."""
 
     def __init__(self, public_key: Path) -> None:
         self.accepted = public_key.read_text().split()[1]
@@ -57,6 +57,10 @@ class SshLab:
             except OSError:
                 return
             self.connections += 1
+            if self.mode == "crowded" and self.connections == 1:
+                connection.recv(1)  # the client's banner has begun: closing with unread data resets the connection
+                connection.close()
+                continue
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
             self.transports.append(transport)

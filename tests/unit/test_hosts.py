@@ -157,6 +157,12 @@ def test_a_node_without_machine() -> None:
         Hosts("e", []).run("agent-9", "true")
 
 
+def test_a_crowded_server_is_asked_once_more(lab) -> None:
+    lab.mode = "crowded"
+    assert Hosts("e", [machine(lab, "agent-1")]).run("agent-1", "echo hi").out == "hi\n"
+    assert lab.connections == 2
+
+
 def test_many_nodes_each_with_its_own_outcome(lab) -> None:
     machines = [machine(lab, f"agent-{number}") for number in range(40)]
     machines.append(machine(lab, "agent-x", port=1))
