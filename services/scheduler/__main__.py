@@ -16,7 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from services.scheduler import clock, core
+from services.scheduler import clock, core, garbage
 from services.scheduler.api.context import Context
 from services.scheduler.api.server import Server
 from services.scheduler.mesos.client import FrameworkGoneError
@@ -84,6 +84,7 @@ class Process:
             await self._unless_it_ends(self._begin())
             await self._unless_it_ends(self._election.elected.wait())
             self._core = await self._unless_it_ends(core.start(self._settings, self._store, self._metrics))
+            garbage.settle()
             self._context.lead(self._core)
             await self._unless_it_ends(asyncio.shield(self._core.ended))
             raise End(Status.SCHEDULER_ERROR, "the scheduler stopped by itself")

@@ -69,6 +69,6 @@ async def _several(context: Context, request: web.Request, *, partial: bool, may
             raise not_valid(f"({index})/id", "must not be empty")
         app_id = canonical(document["id"])
         former = await former_version(context, app_id, document)
-        changes.append(context.changes.put(app_id, document, partial=partial, may_create=may_create, former=former))
+        changes.append(context.changes.part(app_id, document, partial=partial, may_create=may_create, former=former))
     plan = await context.core.deployments.deploy(context.changes.all_of(changes), force=queries.flag(request, "force"))
     return answers.deployed(plan)

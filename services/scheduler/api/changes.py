@@ -30,7 +30,8 @@ class Changes:
         """A new application. `app_id`: its id, whatever the document says."""
 
         def change(root: Group, version: str) -> Group:
-            return self._place(root, self._parsed(root, version, document, app_id), version, new=True)
+            placed = _placed(root, self._parsed(root, version, document, app_id), version, new=True)
+            return self.with_ports(placed, root)
 
         return change
 
@@ -38,28 +39,35 @@ class Changes:
         self, app_id: str, document: Any, *, partial: bool, may_create: bool = True, former: App | None = None
     ) -> Change:
         """Change an application, or make it. `former`: the definition of before that is to come back."""
+        return self.all_of([self.part(app_id, document, partial=partial, may_create=may_create, former=former)])
+
+    def part(
+        self, app_id: str, document: Any, *, partial: bool, may_create: bool = True, former: App | None = None
+    ) -> Change:
+        """As `put`, for `all_of`: service ports are not given yet."""
 
         def change(root: Group, version: str) -> Group:
             old = root.app(app_id)
             if old is None:
                 if not may_create or update.rollback_version(document) is not None:
                     raise unknown_app(app_id)
-                return self._place(root, self._parsed(root, version, document, app_id), version, new=True)
+                return _placed(root, self._parsed(root, version, document, app_id), version, new=True)
             if former is not None:
-                return self._place(root, update.follow(old, former, version, self._policy), version)
+                return _placed(root, update.follow(old, former, version, self._policy), version)
             new = update.app(old, document, partial=partial, version=version, policy=self._policy, root=root)
-            return self._place(root, new, version)
+            return _placed(root, new, version)
 
         return change
 
-    def all_of(self, changes: Iterable[Change]) -> Change:
+    def all_of(self, parts: Iterable[Change]) -> Change:
         """One after the other, as one."""
-        several = list(changes)
+        several = list(parts)
 
         def change(root: Group, version: str) -> Group:
-            for each in several:
-                root = each(root, version)
-            return root
+            before = root
+            for part in several:
+                root = part(root, version)
+            return self.with_ports(root, before)
 
         return change
 
@@ -162,19 +170,19 @@ class Changes:
     def _parsed(self, root: Group, version: str, document: Any, app_id: str | None) -> App:
         return parse.app(document, version=version, policy=self._policy, app_id=app_id, root=root)
 
-    def _place(self, root: Group, app: App, version: str, *, new: bool = False) -> Group:
-        if new:
-            if root.app(app.id) is not None:
-                raise Refusal(409, f"An app with id [{app.id}] already exists.")
-            if root.group(app.id) is not None:
-                raise not_valid("/id", f"conflicts with the group {app.id}")
-            for group_id in chain(app.id)[:-1]:
-                if root.app(group_id) is not None:
-                    raise not_valid("/id", f"conflicts with the app {group_id}")
-        placed = root if root.app(app.id) is app else root.with_app(app, version=version)
-        return self.with_ports(placed, root)
-
     def _check_number(self, root: Group, before: Group) -> None:
         number = len(root.all_apps())
         if self._max_apps is not None and number > max(self._max_apps, len(before.all_apps())):
             raise Refusal(403, f"Maximum number of apps reached ({self._max_apps})")
+
+
+def _placed(root: Group, app: App, version: str, *, new: bool = False) -> Group:
+    if new:
+        if root.app(app.id) is not None:
+            raise Refusal(409, f"An app with id [{app.id}] already exists.")
+        if root.group(app.id) is not None:
+            raise not_valid("/id", f"conflicts with the group {app.id}")
+        for group_id in chain(app.id)[:-1]:
+            if root.app(group_id) is not None:
+                raise not_valid("/id", f"conflicts with the app {group_id}")
+    return root if root.app(app.id) is app else root.with_app(app, version=version)

@@ -115,6 +115,28 @@ def test_several_at_once() -> None:
     run(body)
 
 
+def test_service_ports_of_several_at_once() -> None:
+    async def body(api: Api) -> None:
+        wanted = [
+            {"id": f"/app-{n}", "cmd": "true", "portDefinitions": [{"port": p}]} for n, p in enumerate((0, 0, 10000))
+        ]
+        answer = await api.ask("PUT", "/v2/apps", wanted)
+        assert answer.status == 200, answer.text
+        ports = [app.service_ports for app in api.core.root.group.all_apps().values()]
+        assert ports == [(10001,), (10002,), (10000,)], "one that is asked for is not given to another"
+
+    run(body)
+
+
+def test_too_many_at_once() -> None:
+    async def body(api: Api) -> None:
+        answer = await api.ask("PUT", "/v2/apps", [{"id": f"/app-{n}", "cmd": "true"} for n in range(3)])
+        assert answer.status == 403, answer.text
+        assert not api.core.root.group.all_apps()
+
+    run(body, max_apps=2)
+
+
 def test_service_ports_are_given_and_kept() -> None:
     async def body(api: Api) -> None:
         for number in range(3):
