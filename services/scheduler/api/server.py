@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 
 from services.scheduler.api import answers, auth, routes
 from services.scheduler.api.answers import COMPRESS, HEADERS, Refusal
@@ -107,6 +107,9 @@ class Server:
             case FencedError() | SessionLostError() | StorageError():
                 log.error("%s %s: %s", request.method, request.path, error)
                 status, body = 503, {"message": f"The change was not stored: {error}"}
+            case ClientConnectionResetError():  # it gets no answer
+                log.debug("%s %s: the client has gone away", request.method, request.path)
+                status = 499
             case _:
                 log.error("%s %s", request.method, request.path, exc_info=error)
                 status, body = 500, {"message": f"Internal error: {type(error).__name__}, see the log"}

@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from services.scheduler import clock
-from services.scheduler.instances.instance import Condition, instance_of_task
-from services.scheduler.instances.pace import set_within
+from services.scheduler.instances.instance import Condition, Instance, instance_of_task
+from services.scheduler.instances.pace import Pace, set_within
 from services.scheduler.instances.registry import Registry
 from services.scheduler.mesos.calls import MesosCalls
 from services.scheduler.mesos.client import MesosError
@@ -20,7 +20,8 @@ _FIRST_WAIT, _LAST_WAIT = 2.0, 60.0  # seconds until those are asked for again t
 
 
 class Reconciler:
-    """`run()` works until it is cancelled.
+    """`run()` works until it is cancelled. What the registry holds at first are instances of a leader before: whatever
+    it sent has arrived when we are subscribed, so that these are asked for at once.
 
     Tasks on agents that have not come back to a new master yet get no answer, so that these are asked for again.
     """
@@ -30,6 +31,7 @@ class Reconciler:
         self._mesos = mesos
         self._registry = registry
         self._interval = interval
+        self._inherited = frozenset(instance.id for instance in registry.all())
         self._unanswered: set[str] = set()  # instance ids
         self._begin = asyncio.Event()
 
@@ -75,12 +77,18 @@ class Reconciler:
             wait = min(wait * 2, _LAST_WAIT)
 
     async def _ask(self) -> None:
-        tasks = []
+        tasks, pace = [], Pace()
         for instance_id in list(self._unanswered):
             instance = self._registry.get(instance_id)
             if instance is None:
                 self._unanswered.discard(instance_id)
-            elif instance.condition is not Condition.PROVISIONED or clock.since(instance.staged_at) > _FRESH:
+            elif not self._is_on_its_way(instance):
                 tasks.append((instance.task_id, instance.agent_id))
+            await pace.turn()
         for start in range(0, len(tasks), _AT_ONCE):
             await self._mesos.reconcile(tasks[start : start + _AT_ONCE])
+
+    def _is_on_its_way(self, instance: Instance) -> bool:
+        if instance.condition is not Condition.PROVISIONED or instance.id in self._inherited:
+            return False
+        return clock.since(instance.staged_at) <= _FRESH

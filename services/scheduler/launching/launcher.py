@@ -109,6 +109,7 @@ class Launcher:
         if self._pending:
             pending, self._pending = self._pending, {}
             await self._use(pending)
+            await _let_go(pending)
         next_ready = self._queue.next_ready()  # before `ready`: a delay that ends meanwhile must not be missed
         try:
             again = await self._demand.tell(self._queue.ready())
@@ -254,3 +255,11 @@ class Launcher:
                 log.warning("%d offers not declined: %s", len(some), error)
                 if error.refused and not self._mesos.connected:
                     return
+
+
+async def _let_go(pending: dict[str, dict[str, Any]]) -> None:
+    """Memory of thousands of offers is given back in small parts: all at once it takes as long as reading them."""
+    pace = Pace()
+    while pending:
+        pending.popitem()
+        await pace.turn()

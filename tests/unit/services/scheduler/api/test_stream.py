@@ -91,3 +91,23 @@ def test_fragments_are_kept_until_something_changes() -> None:
         assert fragments.app(changed, ()) != definition
 
     run(body)
+
+
+def test_a_client_that_goes_away_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(stream, "PIECE", 1)
+    monkeypatch.setattr(stream, "SLICE", 0.0)
+    caplog.set_level("DEBUG", "services.scheduler.api")
+
+    async def body(api: Api) -> None:
+        await api.core.deployments.deploy(_many)
+        address = api.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(address[0], int(address[1]))
+        writer.write(b"GET /v2/apps HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.read(100)
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            while "GET /v2/apps: the client has gone away" not in caplog.messages:
+                await asyncio.sleep(0.001)
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+    run(body)

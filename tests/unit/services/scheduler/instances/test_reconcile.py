@@ -78,7 +78,8 @@ def test_those_without_an_answer_are_asked_for_again() -> None:
 
 def test_a_launch_on_its_way_is_not_asked_for() -> None:
     async def run() -> None:
-        parts = Parts(make_instance(staged_at=clock.now()))
+        parts = Parts()
+        parts.registry.add(make_instance(staged_at=clock.now()))
         async with parts.running():
             parts.reconciler.subscribed()
             assert await parts.asked(1) == [[]]
@@ -86,10 +87,22 @@ def test_a_launch_on_its_way_is_not_asked_for() -> None:
     asyncio.run(run())
 
 
+def test_a_launch_of_the_leader_before_is_asked_for_at_once() -> None:
+    async def run() -> None:
+        one = make_instance(staged_at=clock.now())
+        parts = Parts(one)
+        async with parts.running():
+            parts.reconciler.subscribed()
+            assert await parts.asked(2) == [[(one.task_id, "agent-1")], []]
+
+    asyncio.run(run())
+
+
 def test_a_launch_that_nobody_spoke_of_is_asked_for() -> None:
     async def run() -> None:
         one = make_instance()
-        parts = Parts(one)
+        parts = Parts()
+        parts.registry.add(one)
         async with parts.running():
             parts.reconciler.subscribed()
             assert await parts.asked(2) == [[(one.task_id, "agent-1")], []]
