@@ -28,8 +28,24 @@ class Server(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.lab.commands.append(command.decode())
-        threading.Thread(target=self.lab.execute, args=(channel, command.decode()), daemon=True).start()
+        channel.get_transport().asked.append((channel, command.decode()))
         return True
+
+
+class Transport(paramiko.Transport):
+    """Begins a command only once the client has been told that it begins: a short one could end before."""
+
+    def __init__(self, connection: socket.socket, lab: SshLab) -> None:
+        super().__init__(connection)
+        self.lab = lab
+        self.asked: list[tuple[paramiko.Channel, str]] = []
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)
+        if data.asbytes()[:1] == paramiko.common.cMSG_CHANNEL_SUCCESS:
+            for channel, command in self.asked:
+                threading.Thread(target=self.lab.execute, args=(channel, command), daemon=True).start()
+            self.asked = []
 
 
 class SshLab:
@@ -43,8 +59,9 @@ class SshLab:
         self.mode = ""
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
-        self.transports: list[paramiko.Transport] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.transports: list[Transport] = []
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     @property
     def host_key_line(self) -> str:
@@ -61,7 +78,7 @@ class SshLab:
                 connection.recv(1)  # the client's banner has begun: closing with unread data resets the connection
                 connection.close()
                 continue
-            transport = paramiko.Transport(connection)
+            transport = Transport(connection, self)
             transport.add_server_key(self.host_key)
             self.transports.append(transport)
             with contextlib.suppress(paramiko.SSHException, EOFError):  # a client that refuses us hangs up
@@ -103,6 +120,9 @@ class SshLab:
                 send(data)
 
     def close(self) -> None:
+        # Not only closed: a thread that still accepts would do so on the next socket of the same number.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(timeout=10)
         self.socket.close()
         for transport in self.transports:
             transport.close()
