@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.scheduler.api import answers, queries, stream
 from services.scheduler.api.app import former_version, posted
+from services.scheduler.api.changes import aside
 from services.scheduler.api.context import Context
 from services.scheduler.definitions import selectors
 from services.scheduler.definitions.app import App
@@ -70,5 +71,6 @@ async def _several(context: Context, request: web.Request, *, partial: bool, may
         app_id = canonical(document["id"])
         former = await former_version(context, app_id, document)
         changes.append(context.changes.part(app_id, document, partial=partial, may_create=may_create, former=former))
-    plan = await context.core.deployments.deploy(context.changes.all_of(changes), force=queries.flag(request, "force"))
+    change = aside(context.changes.all_of(changes))
+    plan = await context.core.deployments.deploy(change, force=queries.flag(request, "force"))
     return answers.deployed(plan)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,15 @@ from services.scheduler.definitions.parse import Policy
 from services.scheduler.definitions.paths import chain
 
 Change = Callable[[Group, str], Group]
+
+
+def aside(change: Change) -> Callable[[Group, str], Awaitable[Group]]:
+    """In a thread, for documents with any number of applications: the loop is free for others meanwhile."""
+
+    def begun(root: Group, version: str) -> Awaitable[Group]:
+        return asyncio.to_thread(change, root, version)
+
+    return begun
 
 
 class Changes:

@@ -51,6 +51,8 @@ class Context:
             allow_privileged=settings.allow_privileged,
             default_role=settings.mesos_role,
             default_network_name=settings.default_network_name,
+            local_port_min=settings.local_port_min,
+            local_port_max=settings.local_port_max,
         )
         self.changes = Changes(
             self.policy, low=settings.local_port_min, high=settings.local_port_max, max_apps=settings.max_apps

@@ -146,6 +146,8 @@ class Fragments:
     def app(self, app: App, embeds: Collection[str]) -> bytes:
         """An application with what is to be shown of its run."""
         parts = [self._definition(app)]
+        if not embeds:
+            return b"{" + parts[0] + b"}"
         instances = [each for each in self._instances(app.id).values() if not each.condition.is_terminal]
         if queries.COUNTS in embeds:
             found = counts(instances)

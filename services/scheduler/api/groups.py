@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.scheduler.api import answers, queries
 from services.scheduler.api.answers import Refusal
+from services.scheduler.api.changes import aside
 from services.scheduler.api.context import Context
 from services.scheduler.api.stream import SLICE
 from services.scheduler.definitions import group_update, output
@@ -89,7 +90,7 @@ async def post(context: Context, request: web.Request, name: str = "") -> web.St
     if root.app(group_id) is not None:
         raise Refusal(409, f"An app with the path {group_id} already exists.")
     plan = await context.core.deployments.deploy(
-        context.changes.group(base, document), force=queries.flag(request, "force"), group_id=group_id
+        aside(context.changes.group(base, document)), force=queries.flag(request, "force"), group_id=group_id
     )
     return answers.deployed(plan, 201, group_id)
 
@@ -110,9 +111,9 @@ async def put(context: Context, request: web.Request, name: str = "") -> web.Str
         change = context.changes.restore_group(group_id, group)
     deployments = context.core.deployments
     if queries.flag(request, "dryRun"):
-        target = change(context.core.root.group, deployments.next_version())
+        target = await aside(change)(context.core.root.group, deployments.next_version())
         return answers.document({"steps": deployments.dry_run(target).step_documents()})
-    plan = await deployments.deploy(change, force=queries.flag(request, "force"), group_id=group_id)
+    plan = await deployments.deploy(aside(change), force=queries.flag(request, "force"), group_id=group_id)
     return answers.deployed(plan)
 
 

@@ -29,7 +29,7 @@ def _item(context: Context, item: Item, delay: float, with_offers: bool) -> byte
         "count": item.count,
         "delay": {"timeLeftSeconds": max(0, math.ceil(delay)), "overdue": delay <= 0},
         "since": item.since,
-        "processedOffersSummary": item.summary.document(),
+        "processedOffersSummary": orjson.Fragment(item.summary.document()),
     }
     if with_offers:
         document["lastUnusedOffers"] = item.summary.unused_document()

@@ -96,7 +96,7 @@ class Deployment:
             self._parts.readiness.keep(app_id, ())
 
     def _current_action(self, action: Action) -> dict[str, Any]:
-        results = self._parts.readiness.results(action.app.id)
+        results = self._parts.readiness.results(action.app.id) if action.app.readiness_checks else ()
         return {**action.document(), "readinessCheckResults": [result.document() for result in results]}
 
     def _publish(self, event_type: str) -> None:

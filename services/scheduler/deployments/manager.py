@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from services.scheduler import clock
@@ -22,7 +22,7 @@ from services.scheduler.storage.writer import FencedError, StorageError
 log = logging.getLogger(__name__)
 
 STORE_ERRORS = (FencedError, SessionLostError, StorageError)
-Target = Group | Callable[[Group, str], Group]
+Target = Group | Callable[[Group, str], Group | Awaitable[Group]]
 
 
 class DeploymentRefused(Exception):  # noqa: N818 - an answer, not a fault
@@ -129,8 +129,9 @@ class DeploymentManager:
         """Makes `target` the state of all applications and starts what leads there.
 
         `target` is a group made from `base` (by default the root at the time of the call), or a function of the root
-        and the new version that makes one. What others changed since is kept. `first`: instances that go first when
-        their application is scaled down. `force` cancels deployments of the same applications.
+        and the new version that makes one, at once or in its own time. What others changed since is kept. `first`:
+        instances that go first when their application is scaled down. `force` cancels deployments of the same
+        applications.
         Raises Locked, TooManyDeployments, and what the store raises; then nothing has changed.
         """
         base = base or self._root.group
@@ -139,7 +140,7 @@ class DeploymentManager:
             async with self._order:
                 self._check_leadership()
                 try:
-                    made = self._plan(target, base, version, first or {})
+                    made = await self._plan(target, base, version, first or {})
                     return await self._begin(*made, force=force, group_id=group_id)
                 except DeploymentRefused as refusal:
                     moment = version or clock.now()
@@ -196,13 +197,14 @@ class DeploymentManager:
         if self._stopped:
             raise FencedError("this scheduler leads no more")
 
-    def _plan(
+    async def _plan(
         self, target: Target, base: Group, version: str | None, first: Mapping[str, Iterable[str]]
     ) -> tuple[Group, DeploymentPlan]:
         current = self._root.group
         if callable(target):
             version = version or self.next_version()
-            target = target(current, version)
+            made = target(current, version)
+            target = await made if isinstance(made, Awaitable) else made
         elif current is not base:
             target = changing.between(base, target).onto(current)
         version = clock.next_after(current.version) if version is None else version

@@ -58,14 +58,18 @@ class DeploymentPlan:
         """Ids of the applications that it locks."""
         return frozenset(action.app.id for step in self.steps for action in step)
 
+    @cached_property
+    def _step_documents(self) -> list[dict[str, Any]]:
+        return [step_document(step) for step in self.steps]
+
     def takes_over(self, app_id: str, version: str) -> bool:
         """Whether an instance of that version runs what the plan wants."""
         begin, end = self.unchanged.get(app_id, ("", ""))
         return begin <= version < end
 
     def step_documents(self) -> list[dict[str, Any]]:
-        """`steps` of the API and of `dryRun`."""
-        return [step_document(step) for step in self.steps]
+        """`steps` of the API and of `dryRun`, made once: not to be changed."""
+        return self._step_documents
 
     def event_document(self) -> dict[str, Any]:
         """`plan` of events, in the light format: without the groups."""

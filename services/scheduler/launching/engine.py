@@ -71,7 +71,9 @@ class Engine:
             self.queue,
             self.registry,
             task_settings=TaskSettings(
-                env_vars_prefix=settings.env_vars_prefix or "", mesos_bridge_name=settings.mesos_bridge_name
+                mesos_user=settings.mesos_user,
+                env_vars_prefix=settings.env_vars_prefix or "",
+                mesos_bridge_name=settings.mesos_bridge_name,
             ),
             policy=Policy(draining_seconds=settings.draining_seconds),
             max_instances_per_offer=settings.max_instances_per_offer,

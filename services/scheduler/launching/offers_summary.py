@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from services.scheduler.placement.matching import Reason
 from services.scheduler.placement.offer import Offer
 
@@ -35,6 +37,8 @@ class OffersSummary:
     attempt: Counter[Reason] = field(default_factory=Counter)
     last: dict[str, tuple[Reason, ...]] = field(default_factory=dict)  # agent id -> reasons; empty: it was used
     unused_offers: dict[str, UnusedOffer] = field(default_factory=dict)  # agent id -> the last one of it
+    _last_counts: Counter[Reason] = field(default_factory=Counter)  # of the first reasons in `last`
+    _made: bytes | None = None  # the document, until something changes
 
     def used(self, offer: Offer, moment: str) -> None:
         """An instance was placed."""
@@ -58,16 +62,21 @@ class OffersSummary:
     def new_attempt(self) -> None:
         """An instance was placed or more are wanted: reasons are counted from here."""
         self.attempt.clear()
+        self._made = None
 
-    def document(self) -> dict[str, Any]:
-        """`processedOffersSummary` of /v2/queue."""
+    def document(self) -> bytes:
+        """`processedOffersSummary` of /v2/queue, as JSON: with many that wait most are as they were before."""
+        if self._made is None:
+            self._made = orjson.dumps(self._document())
+        return self._made
+
+    def _document(self) -> dict[str, Any]:
         document: dict[str, Any] = {"processedOffersCount": self.processed, "unusedOffersCount": self.unused}
         if self.last_unused_at is not None:
             document["lastUnusedOfferAt"] = self.last_unused_at
         if self.last_used_at is not None:
             document["lastUsedOfferAt"] = self.last_used_at
-        last = Counter(reasons[0] for reasons in self.last.values() if reasons)
-        document["rejectSummaryLastOffers"] = _steps(last, len(self.last))
+        document["rejectSummaryLastOffers"] = _steps(self._last_counts, len(self.last))
         document["rejectSummaryLaunchAttempt"] = _steps(self.attempt, self.attempt.total())
         return document
 
@@ -83,18 +92,27 @@ class OffersSummary:
         ]
 
     def _remember(self, offer: Offer, reasons: tuple[Reason, ...]) -> None:
-        self.last.pop(offer.agent_id, None)
+        self._made = None
+        self._forget(offer.agent_id)
         self.last[offer.agent_id] = reasons
+        if reasons:
+            self._last_counts[reasons[0]] += 1
         if len(self.last) > _AGENTS_KEPT:
-            del self.last[next(iter(self.last))]
+            self._forget(next(iter(self.last)))
+
+    def _forget(self, agent_id: str) -> None:
+        reasons = self.last.pop(agent_id, None)
+        if reasons:
+            self._last_counts[reasons[0]] -= 1
 
 
 def _steps(declined: Counter[Reason], total: int) -> list[dict[str, Any]]:
     """Each reason in the order of judging: how many came so far, how many failed there."""
     steps = []
     for reason in Reason:
-        steps.append({"reason": reason.value, "declined": declined[reason], "processed": total})
-        total -= declined[reason]
+        number = declined[reason]
+        steps.append({"reason": reason, "declined": number, "processed": total})
+        total -= number
     return steps
 
 

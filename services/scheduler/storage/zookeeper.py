@@ -26,6 +26,7 @@ from typing import Any
 from services.scheduler.definitions import output, parse
 from services.scheduler.definitions.app import App
 from services.scheduler.instances.instance import Instance
+from services.scheduler.instances.pace import Pace
 from services.scheduler.storage import documents
 from services.scheduler.storage.connection import Connection
 from services.scheduler.storage.writer import StorageError, TooLargeError, Write, Writer
@@ -164,12 +165,14 @@ class Store:
     ) -> None:
         writes: list[Write] = []
         final: list[Write] = []
+        pace = Pace()
         for app in new:
             node = f"{self._path}/apps/{_name(app.id)}"
             if not self._writer.knows(node):
                 writes.append((node, documents.pack({"current": None})))
             writes.append((f"{node}/{app.version}", self._whole(app.id, output.stored(app))))
             final.append((node, documents.pack({"current": app.version})))
+            await pace.turn()
         final += [(f"{self._path}/apps/{_name(app_id)}", documents.pack({"current": None})) for app_id in removed]
         for group_id, document in groups.items():
             if self._groups.get(group_id) != document:

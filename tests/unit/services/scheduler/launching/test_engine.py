@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -280,7 +281,7 @@ def test_unique_hostnames_and_a_reason_for_what_waits(world: Any, app: MakeApp) 
             assert item.count == 1
 
             def reasons() -> dict[str, int]:
-                steps = item.summary.document()["rejectSummaryLastOffers"]
+                steps = json.loads(item.summary.document())["rejectSummaryLastOffers"]
                 return {step["reason"]: step["declined"] for step in steps if step["declined"]}
 
             await w.until(lambda: reasons() == {"UnfulfilledConstraint": 2}, "both offers are rejected for that")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -115,7 +116,7 @@ def test_what_does_not_fit_comes_back_soon_and_is_accounted_for() -> None:
             assert parts.declined() == {"o-0": 30, "o-1": 30}
             item = parts.queue.get("/web")
             assert item is not None
-            document = item.summary.document()
+            document = json.loads(item.summary.document())
             assert document["processedOffersCount"] == document["unusedOffersCount"] == 2
 
     asyncio.run(run())

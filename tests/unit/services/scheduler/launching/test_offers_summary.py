@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from simulated_agent import SimulatedAgent
 
 from services.scheduler.launching.offers_summary import OffersSummary, offer_document
@@ -17,12 +20,16 @@ A, B, C = an_offer("a"), an_offer("b"), an_offer("c")
 MEMORY, ROLE = Reason.INSUFFICIENT_MEMORY, Reason.UNFULFILLED_ROLE
 
 
+def shown(summary: OffersSummary) -> Any:
+    return json.loads(summary.document())
+
+
 def declined(steps: list[dict[str, object]]) -> dict[str, tuple[object, object]]:
     return {str(step["reason"]): (step["declined"], step["processed"]) for step in steps if step["processed"]}
 
 
 def test_nothing_seen_yet() -> None:
-    document = OffersSummary().document()
+    document = shown(OffersSummary())
     assert (document["processedOffersCount"], document["unusedOffersCount"]) == (0, 0)
     assert "lastUsedOfferAt" not in document
     assert [step["reason"] for step in document["rejectSummaryLastOffers"]] == [reason.value for reason in Reason]
@@ -33,7 +40,7 @@ def test_each_reason_with_how_many_came_so_far() -> None:
     summary.used(A, "t1")
     summary.rejected(B, [ROLE, MEMORY], "t2")
     summary.rejected(C, [MEMORY], "t3")
-    document = summary.document()
+    document = shown(summary)
     assert (document["processedOffersCount"], document["unusedOffersCount"]) == (3, 2)
     assert (document["lastUsedOfferAt"], document["lastUnusedOfferAt"]) == ("t1", "t3")
     steps = declined(document["rejectSummaryLastOffers"])
@@ -49,10 +56,33 @@ def test_only_the_last_judgement_on_an_agent_counts() -> None:
     for _ in range(5):
         summary.rejected(A, [ROLE], "t")
     summary.rejected(A, [MEMORY], "t")
-    steps = declined(summary.document()["rejectSummaryLastOffers"])
+    steps = declined(shown(summary)["rejectSummaryLastOffers"])
     assert steps["UnfulfilledRole"] == (0, 1)
     assert steps["InsufficientMemory"] == (1, 1)
-    assert declined(summary.document()["rejectSummaryLaunchAttempt"])["UnfulfilledRole"] == (5, 6)
+    assert declined(shown(summary)["rejectSummaryLaunchAttempt"])["UnfulfilledRole"] == (5, 6)
+
+
+def test_it_is_made_anew_only_when_something_changed() -> None:
+    summary = OffersSummary()
+    summary.rejected(A, [ROLE], "t1")
+    first = summary.document()
+    assert summary.document() is first
+    summary.rejected(B, [MEMORY], "t2")
+    assert declined(shown(summary)["rejectSummaryLaunchAttempt"])["UnfulfilledRole"] == (1, 2)
+    summary.new_attempt()
+    assert declined(shown(summary)["rejectSummaryLaunchAttempt"]) == {}
+    assert declined(shown(summary)["rejectSummaryLastOffers"])["InsufficientMemory"] == (1, 1)
+    summary.used(B, "t3")
+    assert declined(shown(summary)["rejectSummaryLastOffers"])["InsufficientMemory"] == (0, 1)
+
+
+def test_the_judgements_on_as_many_agents_as_are_kept() -> None:
+    summary = OffersSummary()
+    for number in range(1200):
+        summary.rejected(an_offer(f"a-{number % 600}"), [MEMORY if number < 600 else ROLE], "t")
+    steps = declined(shown(summary)["rejectSummaryLastOffers"])
+    assert steps["UnfulfilledRole"] == (500, 500)
+    assert "InsufficientMemory" not in steps
 
 
 def test_few_unused_offers_are_kept() -> None:
