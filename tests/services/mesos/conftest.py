@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from mesos_framework import MesosFramework
 from waiting import eventually
 
@@ -32,11 +33,6 @@ JARS = ("/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar")
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 OPERATOR = ("operator", "")  # stands for the operator's real login
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @dataclass

@@ -114,10 +114,12 @@ def test_a_port_answers_and_the_kill_waits_for_the_grace(cluster: Any, framework
 
 
 def test_a_container_that_obeys_ends_at_once(framework: MesosFramework, image: str) -> None:
-    obeys = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+    # A first process that has not set its trap yet ignores the signal.
+    obeys = "trap 'exit 0' TERM; touch /ready; while :; do sleep 0.1; done"
     policy = {"grace_period": {"nanoseconds": 30 * 10**9}}
-    task = framework.launch_docker(AGENT, image, obeys, kill_policy=policy)
-    framework.wait(task, "TASK_RUNNING")
+    check = health("COMMAND", shell=True, value="test -e /ready")
+    task = framework.launch_docker(AGENT, image, obeys, kill_policy=policy, health_check=check)
+    framework.wait(task, "TASK_RUNNING", healthy=True)
     framework.kill(task)
     framework.wait(task, "TASK_KILLED", timeout=10)
 

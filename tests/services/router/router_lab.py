@@ -21,14 +21,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from free_ports import free_port
+
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 15.0
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: object, seconds: float = START_SECONDS) -> Any:
