@@ -7,11 +7,13 @@ import http.client
 import os
 import shutil
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from bootstrap import engine
 from bootstrap.catalogue import Entry, Source
 from bootstrap.process import run
 
@@ -19,6 +21,9 @@ MIRROR_VARIABLE = "UTOPIA_MIRROR"
 _PIECE = 1 << 20
 _STALL_SECONDS = 60.0
 _PIP_SECONDS = 900.0
+_MAVEN = {"mvn": "maven"}
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
+_MAVEN_SECONDS = 1800.0
 _PIP_SCRIPT = Path(__file__).with_name("pip_fetch.py")
 
 
@@ -82,8 +87,24 @@ def _package_index(entry: Entry, project: str, target: Path) -> None:
     raise SourceError("no Python here has pip")
 
 
+def _maven(_entry: Entry, coordinates: str, target: Path) -> None:
+    """With the Maven client, as it is configured: group:artifact:version:type."""
+    engine.install(_MAVEN, lambda _node, _text: None, why="an artifact is in a Maven repository")
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        words = [f"-Dartifact={coordinates}", f"-DoutputDirectory={folder}"]
+        done = run(["mvn", "--batch-mode", "--no-transfer-progress", _COPY, *words], timeout=_MAVEN_SECONDS)
+        if not done.ok:
+            errors = [line for line in done.out.splitlines() if line.startswith("[ERROR]")]
+            raise SourceError(" ".join(errors[:2]) or " ".join(done.tail(2)))
+        made = sorted(Path(folder).iterdir())
+        if len(made) != 1:
+            raise SourceError(f"gave {len(made)} files instead of one")
+        made[0].replace(target)
+
+
 _FETCHERS: dict[str, Callable[[Entry, str, Path], None]] = {
     "url": _url,
     "mirror": _mirror,
     "package-index": _package_index,
+    "maven": _maven,
 }

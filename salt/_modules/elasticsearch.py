@@ -1,0 +1,61 @@
+"""Elasticsearch as this node's member sees it, and what the states need to know of it."""
+
+import base64
+import hashlib
+import http.client
+import json
+import ssl
+
+CA = "/etc/utopia/ca.crt"
+FORMED = "/elasticsearch-formed"  # in ZooKeeper: there has been a cluster
+TIMEOUT = 10  # seconds per question
+_ROUNDS = 10000  # of PBKDF2: the server keeps what it has checked in a cache
+
+
+class ElasticsearchError(OSError):
+    """The member answered with an error."""
+
+
+def password_hash(user, secret):
+    """What the file of users holds for a password in the node's pillar; the same every time.
+
+    The salt is made from the name and the password: passwords are generated, long and never used twice.
+    """
+    password = __pillar__["secrets"][secret]
+    salt = hashlib.sha256(f"{user}:{password}".encode()).digest()
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS, 32)
+    return f"{{PBKDF2}}{_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def call(method, path, body=None, timeout=TIMEOUT):
+    """The JSON answer of this node's member. Raises ElasticsearchError with what it says, OSError when it is down."""
+    context = ssl.create_default_context(cafile=CA)
+    node = __pillar__["node"]["address"]
+    port = __pillar__["elasticsearch"]["port"]
+    login = base64.b64encode(f"operator:{__pillar__['secrets']['elasticsearch-operator']}".encode()).decode()
+    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+    connection = http.client.HTTPSConnection(node, port, timeout=timeout, context=context)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise ElasticsearchError(f"{method} {path}: {type(error).__name__} {error}") from error
+    finally:
+        connection.close()
+    if response.status == http.HTTPStatus.NOT_FOUND:
+        return None
+    if response.status >= http.HTTPStatus.BAD_REQUEST:
+        raise ElasticsearchError(f"{method} {path}: HTTP {response.status} {text[:500]}")
+    return json.loads(text)
+
+
+def may_form():
+    """Whether there has never been a cluster, as far as ZooKeeper and this node's member know."""
+    if __salt__["znode.exists"](FORMED):
+        return False
+    try:
+        state = call("GET", "/_cluster/state/version?local=true")
+    except OSError:
+        return True
+    return (state or {}).get("cluster_uuid", "_na_") == "_na_"

@@ -1,0 +1,6 @@
+include:
+  - elasticsearch.install
+  - elasticsearch.config
+  - elasticsearch.security
+  - elasticsearch.service
+  - elasticsearch.index
