@@ -48,6 +48,7 @@ _SERVICES = paths.CHECKOUT / "packaging" / "services"
 BUILDERS: Mapping[str, Builder] = {
     "mesos": Builder(paths.CHECKOUT / "packaging" / "mesos" / "build.py", engine.BUILDING_PROGRAMS),
     "task-image": Builder(paths.CHECKOUT / "packaging" / "image" / "task" / "build.py", {"dpkg-deb": "dpkg"}),
+    "open-files": Builder(paths.CHECKOUT / "packaging" / "open-files" / "build.py", {"gcc": "gcc"}),
     "service-wheels": Builder(
         _SERVICES / "wheels.py",
         {},

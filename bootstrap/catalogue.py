@@ -15,8 +15,8 @@ from bootstrap.errors import InvalidTopologyError, UsageError
 
 FILE = paths.PILLAR / "artifacts.yaml"
 KEYS = ("version", "file", "sha256", "size", "licence", "end_of_life", "image", "baked", "sources")
-KINDS = ("url", "mirror", "package-index", "build")
-BUILDERS = ("mesos", "task-image", "service-wheels", "services")
+KINDS = ("url", "mirror", "package-index", "maven", "build")
+BUILDERS = ("mesos", "task-image", "open-files", "service-wheels", "services")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[\w.+~-]+")
 

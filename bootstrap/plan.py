@@ -19,6 +19,7 @@ _MASTER = "mesos-master"
 _MARATHON = "marathon"
 _INGRESS = "ingress"
 _AGENT = "mesos-agent"
+_ELASTICSEARCH = "elasticsearch"
 # In ZooKeeper.
 _MESOS_PATH = "/mesos"
 _MARATHON_PATH = "/marathon"
@@ -155,6 +156,7 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "mesos": _mesos(cluster),
         "marathon": _marathon(cluster),
         "ingress": _ingress(cluster),
+        "elasticsearch": _elasticsearch(cluster),
         "artifacts": {"url": _artifacts_url(cluster), "files": {}},  # the artifacts phase knows the files
         "settings": {component: dict(values) for component, values in cluster.settings.items()},
     }
@@ -191,6 +193,17 @@ def _marathon(cluster: Cluster) -> dict[str, Any]:
 def _ingress(cluster: Cluster) -> dict[str, Any]:
     ports = ("http", "https", "api")
     return {"zk_path": _RULES_PATH, "ports": {name: _port(cluster, _INGRESS, name) for name in ports}}
+
+
+def _elasticsearch(cluster: Cluster) -> dict[str, Any]:
+    members = cluster.with_role(_ELASTICSEARCH)
+    return {
+        "members": {node.name: str(node.address) for node in members},
+        "port": _port(cluster, _ELASTICSEARCH, "http"),
+        "transport_port": _port(cluster, _ELASTICSEARCH, "transport"),
+        # The provider's first artifact is the server itself.
+        "artifact": cluster.roles[_ELASTICSEARCH].artifacts[0] if members else "",
+    }
 
 
 def _certificates(cluster: Cluster, used: tuple[Role, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

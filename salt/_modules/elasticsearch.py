@@ -52,7 +52,7 @@ def call(method, path, body=None, timeout=TIMEOUT):
 
 def may_form():
     """Whether there has never been a cluster, as far as ZooKeeper and this node's member know."""
-    if __salt__["znode.exists"](FORMED):
+    if __salt__["znode.exists"](FORMED, "elasticsearch", "zookeeper-elasticsearch"):
         return False
     try:
         state = call("GET", "/_cluster/state/version?local=true")

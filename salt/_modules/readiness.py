@@ -162,6 +162,13 @@ def _ingress():
     return _haproxy()
 
 
+def _elasticsearch():
+    """Ready when the member is in a cluster that has a master and lost no primary shard."""
+    health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
+    nodes, status = health["number_of_nodes"], health["status"]
+    return _answer(status != "red", f"in a cluster of {nodes}, {status}")
+
+
 def _docker():
     version = __salt__["engine.version"]()
     return _answer(True, f"engine {version}")
@@ -195,6 +202,7 @@ PORTS = {
     "marathon": lambda: __pillar__["marathon"]["port"],
     "haproxy": lambda: __pillar__["ingress"]["ports"]["http"],
     "ingress": lambda: __pillar__["ingress"]["ports"]["api"],
+    "elasticsearch": lambda: __pillar__["elasticsearch"]["port"],
 }
 PROBES = {
     "zookeeper": _zookeeper,
@@ -203,6 +211,7 @@ PROBES = {
     "marathon": _marathon,
     "haproxy": _haproxy,
     "ingress": _ingress,
+    "elasticsearch": _elasticsearch,
     "docker": _docker,
     "artifact-server": _artifact_server,
 }

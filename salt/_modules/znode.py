@@ -34,6 +34,11 @@ def acl(path, user, secret):
         return session.acl(path)
 
 
+def exists(path, user, secret):
+    """Whether there is such a node."""
+    return acl(path, user, secret) is not None
+
+
 def protect(path, user, secret):
     """Make `path` if it is missing; then everyone may read it, and only `user` may do more."""
     with _session(user, secret) as session:

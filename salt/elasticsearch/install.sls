@@ -1,6 +1,6 @@
 {% from 'elasticsearch/map.jinja' import elasticsearch with context %}
-{%- set artifact = pillar.artifacts.files[elasticsearch.artifact] %}
-{%- set home = '/opt/elasticsearch/' ~ artifact.version %}
+{%- set files = pillar.artifacts.files %}
+{%- set artifact = files.get('elasticsearch-full') or files['elasticsearch-small'] %}
 
 make the elasticsearch user:
   user.present:
@@ -26,14 +26,24 @@ fetch elasticsearch:
 # The program that unpacks keeps the permissions, unlike Python's zipfile.
 unpack elasticsearch:
   archive.extracted:
-    - name: {{ home }}
+    - name: /opt/elasticsearch
     - source: /var/cache/utopia/artifacts/{{ artifact.file }}
-    - options: {{ '' if artifact.file.endswith('.zip') else '--strip-components=1' }}
     - use_cmd_unzip: True
     - enforce_toplevel: False
     - user: root
     - group: root
-    - if_missing: {{ home }}
+    - if_missing: /opt/elasticsearch/elasticsearch-{{ artifact.version }}
     - require:
       - file: fetch elasticsearch
       - pkg: install what elasticsearch is unpacked with
+{%- set library = salt['pillar.get']('artifacts:files:open-files') %}
+{%- if library %}
+
+# Lab only; used where the setting pretend_open_files says so.
+install the library that hides the limit of open files:
+  file.managed:
+    - name: /usr/lib/utopia/open-files.so
+    - source: {{ pillar.artifacts.url | default('file:///var/cache/utopia/artifacts') }}/{{ library.file }}
+    - source_hash: {{ library.sha256 }}
+    - makedirs: True
+{%- endif %}

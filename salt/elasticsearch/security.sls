@@ -8,7 +8,7 @@ make the folder of elasticsearch's certificate:
     - mode: '0750'
     - require:
       - file: make the folder of elasticsearch's configuration
-{%- for name, field in {'node.crt': 'certificate', 'node.key': 'key', 'ca.crt': 'ca'}.items() %}
+{%- for name, field in {'node.crt': 'certificate', 'node.key': 'key'}.items() %}
 
 give elasticsearch its {{ name }}:
   file.managed:
@@ -18,6 +18,12 @@ give elasticsearch its {{ name }}:
     - mode: '0600'
     - show_changes: False
 {%- endfor %}
+
+# Its own copy: the server reads nothing outside the folder of its configuration.
+give elasticsearch the certificate authority:
+  file.managed:
+    - name: /etc/elasticsearch/tls/ca.crt
+    - source: /etc/utopia/ca.crt
 
 {%- for name in ['users', 'users_roles', 'roles.yml'] %}
 

@@ -1,5 +1,5 @@
 {% from 'elasticsearch/map.jinja' import elasticsearch with context %}
-{%- set version = pillar.artifacts.files[elasticsearch.artifact].version %}
+{%- set version = pillar.artifacts.files[pillar.elasticsearch.artifact].version %}
 
 write the elasticsearch unit:
   file.managed:
