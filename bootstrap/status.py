@@ -20,7 +20,7 @@ from bootstrap.secrets import Secrets
 
 DEADLINE = 2.3  # seconds; with the start of the program an answer is there within three
 OPERATOR = "mesos-operator"  # secret, whose principal is `operator`
-LOGINS = ("marathon-operator", "router-api")
+LOGINS = ("marathon-operator", "router-api", "elasticsearch-operator")
 
 
 @dataclass(frozen=True, slots=True)
