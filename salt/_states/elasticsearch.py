@@ -58,22 +58,36 @@ def allocation(name, while_marked, wait_green=0):
     if __opts__["test"]:
         return _result(name, None, f"allocation would be set to {name}")
     try:
-        if not wait_green and (status := _status()) != "green":
-            return _result(name, False, f"the cluster is {status}: a restart would take away more copies of its data")
-        setting = None if name == "all" else name
-        body = {"persistent": {"cluster.routing.allocation.enable": setting}}
-        __salt__["elasticsearch.call"]("PUT", "/_cluster/settings", body)
-        if not wait_green:
-            __salt__["elasticsearch.call"]("POST", "/_flush", timeout=60)
-            return _result(name, True, f"allocation is {name}", {"allocation": name})
-        deadline = time.monotonic() + wait_green
-        while (status := _status()) != "green":
-            if time.monotonic() > deadline:
-                return _result(name, False, f"the cluster is still {status} after {wait_green} s")
-            time.sleep(0.5)
+        wrong = _hold(name) if not wait_green else _release(wait_green)
     except OSError as error:
-        return _result(name, False, str(error))
+        wrong = str(error)
+    if wrong:
+        return _result(name, False, wrong)
     return _result(name, True, f"allocation is {name}", {"allocation": name})
+
+
+def _hold(allowed):
+    status = _status()
+    if status != "green":
+        return f"the cluster is {status}: a restart would take away more copies of its data"
+    _allow(allowed)
+    __salt__["elasticsearch.call"]("POST", "/_flush", timeout=60)
+    return ""
+
+
+def _release(seconds):
+    _allow(None)
+    deadline = time.monotonic() + seconds
+    while (status := _status()) != "green":
+        if time.monotonic() > deadline:
+            return f"the cluster is still {status} after {seconds} s"
+        time.sleep(0.5)
+    return ""
+
+
+def _allow(shards):
+    body = {"persistent": {"cluster.routing.allocation.enable": shards}}
+    __salt__["elasticsearch.call"]("PUT", "/_cluster/settings", body)
 
 
 def template(name, source, context):
