@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bootstrap import apt_sources, engine, file_lock, paths, wheelhouse
 from bootstrap.drivers.docker_cli import attempt, docker, inspect, labelled
 from bootstrap.errors import MachinesError
-from bootstrap.model import Cluster
+from bootstrap.model import Cluster, Role
 from bootstrap.process import Progress, run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def ensure(cluster: Cluster, progress: Progress) -> str:
     from bootstrap import artifacts, baking, catalogue
 
     entries = catalogue.load()
-    named = {name for role in cluster.roles.values() for name in role.artifacts}
+    named = {name for role in roles_in_use(cluster) for name in role.artifacts}
     wanted = sorted(name for name in named if name not in entries or entries[name].baked)
     found = artifacts.ensure(wanted, progress)
     components = component_order(cluster)
@@ -56,9 +56,14 @@ def ensure(cluster: Cluster, progress: Progress) -> str:
     return reference
 
 
+def roles_in_use(cluster: Cluster) -> list[Role]:
+    """The roles that a node has, in the table's order: no image carries what nobody runs."""
+    return [role for role in cluster.roles.values() if cluster.with_role(role.name)]
+
+
 def component_order(cluster: Cluster) -> tuple[str, ...]:
-    """Every component of the role table once, in the table's order, `base` first."""
-    names = [component for role in cluster.roles.values() for component in role.components]
+    """Every component of the roles in use once, in the table's order, `base` first."""
+    names = [component for role in roles_in_use(cluster) for component in role.components]
     return tuple(dict.fromkeys(["base", *names]))
 
 

@@ -58,7 +58,7 @@ def swap_areas():
     return [line.split()[0] for line in (PROC / "swaps").read_text(encoding="utf-8").splitlines()[1:]]
 
 
-def java_heap():
-    """A quarter of this machine's memory for a Java service beside others, from 768m to 4096m."""
+def java_heap(share=4, most=4096):
+    """One part in `share` of this machine's memory for a Java service beside others, from 768m to `most` MB."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    return f"{min(4096, max(768, memory // 4))}m"
+    return f"{min(most, max(768, memory // share))}m"

@@ -29,7 +29,7 @@ give elasticsearch its java options:
     - name: /etc/elasticsearch/jvm.options
     - source: salt://elasticsearch/files/jvm.options
     - template: jinja
-    - context: {{ {'elasticsearch': elasticsearch} | json }}
+    - context: {{ {'elasticsearch': elasticsearch, 'heap': elasticsearch.heap or salt['machine.java_heap'](2, 30720)} | json }}
 
 configure the log of elasticsearch:
   file.managed:

@@ -39,7 +39,7 @@ unpack elasticsearch:
 {%- set library = salt['pillar.get']('artifacts:files:open-files') %}
 {%- if library %}
 
-# Lab only; used where the setting pretend_open_files says so.
+# Lab only; used where the setting lab_pretend_open_files says so.
 install the library that hides the limit of open files:
   file.managed:
     - name: /usr/lib/utopia/open-files.so

@@ -21,6 +21,7 @@ ARTIFACTS = {
     "marathon": {"file": "marathon-1.11.24-9ee9f3ceb.tgz", "sha256": "ef" * 32, "version": "1.11.24"},
     "bamboo": {"file": "bamboo-0.3.1-linux-amd64.tar.gz", "sha256": "01" * 32, "version": "0.3.1"},
     "service-wheels": {"file": "utopia-service-wheels_1.tar", "sha256": "23" * 32, "version": "1"},
+    "elasticsearch-full": {"file": "elasticsearch-8.19.21.tar.gz", "sha256": "67" * 32, "version": "8.19.21"},
     "services": {"file": "utopia-services_1.tar", "sha256": "45" * 32, "version": "1"},
 }
 TLS = {"certificate": "CERTIFICATE\n", "key": "secret-of-key\n"}

@@ -54,7 +54,7 @@ class Tree:
         self.highstate = salt.state.HighState(opts, pillar_override={"components": []})
         self.state = self.highstate.state
         self.state.functions["machine.cgroup"] = lambda: CGROUP
-        self.state.functions["machine.java_heap"] = lambda: HEAP
+        self.state.functions["machine.java_heap"] = lambda *_: HEAP
         self.state.functions["machine.task_resources"] = lambda ports, persisted: MEASURED
 
     def render(self, name, minion):

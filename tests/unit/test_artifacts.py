@@ -402,3 +402,42 @@ def test_task_image_is_the_same_every_time(tmp_path):
         assert done.ok, done.err
         sums.add(artifacts.file_sha256(folder / "utopia-task_1.tar"))
     assert len(sums) == 1
+
+
+def with_maven(tmp_path, monkeypatch, script):
+    """A Maven client in the place of the real one: what it is called with, and what it leaves, are its contract."""
+    (tmp_path / "bin").mkdir()
+    client = tmp_path / "bin" / "mvn"
+    client.write_text(
+        f"#!/bin/sh\nfor word; do case $word in -DoutputDirectory=*) out=${{word#*=}};; esac; done\n{script}\n"
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    entry = Entry(
+        "tool", "1", "tool-1.zip", SHA256, len(CONTENT), "MIT", None, None, (Source("maven", "org:tool:1:zip"),)
+    )
+    return Store(tmp_path / "store", {"tool": entry}).ensure(["tool"], quiet)["tool"]
+
+
+def test_maven_leaves_one_file(tmp_path, monkeypatch):
+    (tmp_path / "content").write_bytes(CONTENT)
+    found = with_maven(tmp_path, monkeypatch, f'echo "$*" > {tmp_path}/words; cp {tmp_path}/content "$out/tool-1.zip"')
+    assert found.path.read_bytes() == CONTENT
+    assert "-Dartifact=org:tool:1:zip" in (tmp_path / "words").read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            "echo '[INFO] x'; echo '[ERROR] Could not find artifact org:tool'; exit 1",
+            "Could not find artifact org:tool",
+        ),
+        ("true", "gave 0 files instead of one"),
+        ('echo wrong > "$out/tool-1.zip"', "is not"),
+    ],
+)
+def test_maven_gives_something_else(tmp_path, monkeypatch, script, said):
+    with pytest.raises(ArtifactError) as caught:
+        with_maven(tmp_path, monkeypatch, script)
+    assert said in " ".join(caught.value.lines)

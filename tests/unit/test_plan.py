@@ -155,6 +155,7 @@ def test_pillar_of_the_cluster(made):
         },
         "marathon": {"zk_path": "/marathon", "port": 0, "endpoints": []},
         "ingress": {"zk_path": "/marathon-haproxy/state", "ports": {"http": 0, "https": 0, "api": 0}},
+        "elasticsearch": {"members": {}, "port": 0, "transport_port": 0, "artifact": ""},
         "artifacts": {"url": "https://10.0.0.10:8443", "files": {}},
         "settings": {"zookeeper": {"heap": "1g"}},
     }
