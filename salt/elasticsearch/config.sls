@@ -20,7 +20,7 @@ make the folder of elasticsearch's configuration:
 configure elasticsearch:
   file.managed:
     - name: /etc/elasticsearch/elasticsearch.yml
-    - source: salt://elasticsearch/files/elasticsearch.yml
+    - source: salt://elasticsearch/files/elasticsearch.yml.jinja
     - template: jinja
     - context: {{ {'elasticsearch': elasticsearch} | json }}
 
