@@ -67,13 +67,13 @@ def components(checked, node: str) -> list[str]:
 def test_labs_and_production_differ_in_their_defaults(made) -> None:
     assert components(made("local"), "control-1")[-2:] == ["utopia-services", "utopia-scheduler"]
     assert components(made("local"), "edge-1")[-3:] == ["haproxy", "utopia-services", "utopia-router"]
-    assert components(made("prod", providers={}), "control-1")[-1] == "marathon"
+    assert components(made("prod", providers={}), "control-1")[-2:] == ["marathon", "elasticsearch"]
     assert components(made("prod", providers={}), "edge-1")[-2:] == ["haproxy", "bamboo"]
 
 
 def test_the_topology_chooses_and_artifacts_and_secrets_follow(made) -> None:
     checked = made("prod", providers={"marathon": "utopia-scheduler", "ingress": "utopia-router"})
-    assert components(checked, "control-1")[-1] == "utopia-scheduler"
+    assert "utopia-scheduler" in components(checked, "control-1")
     chosen = plan.make(checked.cluster)
     assert "services" in chosen.artifacts
     assert not {"marathon", "bamboo"} & set(chosen.artifacts)
