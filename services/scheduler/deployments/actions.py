@@ -7,7 +7,7 @@ happen to instances meanwhile, the next look is right again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import filterfalse
+from itertools import filterfalse, islice
 
 from services.scheduler.definitions.app import App
 from services.scheduler.deployments import upgrade
@@ -17,6 +17,7 @@ from services.scheduler.deployments.upgrade import Member, View
 from services.scheduler.instances import kill_selection
 from services.scheduler.instances.instance import Condition, Instance
 
+_KILLS_OF_A_LOOK = 200  # more follow with the next look, since each kill is told to everybody at once
 _OUT_OF_REACH = (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
 
 
@@ -86,7 +87,7 @@ def _stop(app: App, parts: Parts) -> bool:
     if not live:
         parts.bus.publish("app_terminated_event", appId=app.id)
         return True
-    _kill(live, parts)
+    _kill(_some(live), parts)
     return False
 
 
@@ -99,10 +100,14 @@ def _scale(action: Action, plan: DeploymentPlan, parts: Parts) -> bool:
     surplus = len(active) - app.instances
     if surplus > 0:
         _want(app, 0, parts)
-        _kill(_first(action, active, surplus), parts)
+        _kill(_some(_first(action, active, surplus)), parts)
         return False
     _want(app, -surplus, parts)
     return not surplus and not any(map(_is_leaving, live)) and all(serves(app, instance) for instance in started)
+
+
+def _some(instances: Iterable[Instance]) -> list[Instance]:
+    return list(islice(filterfalse(_is_leaving, instances), _KILLS_OF_A_LOOK))
 
 
 def _first(action: Action, active: list[Instance], surplus: int) -> list[Instance]:

@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from services.scheduler.instances.pace import Pace, set_within
-from services.scheduler.mesos import recordio
+from services.scheduler.mesos import events, recordio
 from services.scheduler.mesos.detector import LeaderDetector, NoLeaderError
 
 log = logging.getLogger(__name__)
@@ -275,7 +275,7 @@ class MesosClient:
             if not piece:
                 return
             for record in decoder.feed(piece):
-                event = orjson.loads(record)
+                event = await events.decode(record, pace)
                 if event["type"] == "SUBSCRIBED":
                     interval = float(event["subscribed"].get("heartbeat_interval_seconds", 15))
                     silence = interval * self._heartbeat_failures

@@ -13,7 +13,6 @@ from unit.services.scheduler.deployments.small_world import MemoryStore, World, 
 from services.scheduler import clock
 from services.scheduler.definitions import update
 from services.scheduler.definitions.app import App, HealthCheck, UpgradeStrategy
-from services.scheduler.definitions.group import Group
 from services.scheduler.deployments import actions
 from services.scheduler.deployments.manager import Locked, TooManyDeployments, UnknownDeployment
 from services.scheduler.instances.instance import Condition
@@ -482,23 +481,5 @@ def test_many_applications_do_not_hold_up_the_loop(monkeypatch: pytest.MonkeyPat
         await world.deploy(*(app(f"/a{number}", instances=0) for number in range(60)))
         other.cancel()
         assert 1 <= most[0] <= 5
-
-    scenario(play)
-
-
-def test_a_target_that_takes_its_time() -> None:
-    async def play(world: World) -> None:
-        async def target(root: Group, version: str) -> Group:
-            await asyncio.sleep(0.01)
-            return root.with_app(replace(web, version=version), version=version)
-
-        web = app()
-        first, second = await asyncio.gather(
-            world.manager.deploy(target), world.manager.deploy(target, force=True), return_exceptions=True
-        )
-        assert not isinstance(first, BaseException)
-        assert not isinstance(second, BaseException)
-        assert first.version < second.version, "one after the other"
-        assert world.root.group.app("/a").version == second.version  # type: ignore[union-attr]
 
     scenario(play)
