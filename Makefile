@@ -35,9 +35,12 @@ services: .venv/ready  ## real programs on loopback
 e2e: .venv/ready  ## the cluster itself: converge, verify, break, recover
 	@$(BIN)/python -m pytest -v tests/e2e
 
-bench: .venv/ready  ## what a run costs, against a plain shell script
+bench: .venv/ready  ## what a run, a launch and a route cost, each against a floor
 	@$(BIN)/python tests/bench/bench_cluster.py
 	@$(BIN)/python tests/bench/bench_plan.py
+	@$(BIN)/python tests/bench/bench_router.py
+	@$(BIN)/python tests/bench/bench_scheduler.py
+	@$(BIN)/python tests/bench/bench_launch.py
 
 destroy: .venv/ready  ## remove the machines of ENV
 	@$(BIN)/bootstrap destroy --env $(ENV)

@@ -1,4 +1,4 @@
-"""How fast applications start on the cluster `local`, against the engines alone: `bench_launch.py` (cluster is up).
+"""How fast applications start on the cluster `local`, against the engines alone: `bench_launch.py`, which brings it up.
 
 Docker tasks launched and healthy through the scheduler and Mesos, beside the same number of containers
 started by a shell loop on the same agents; and command tasks, which have no engine below them.
@@ -7,9 +7,12 @@ started by a shell loop on the same agents; and command tasks, which have no eng
 from __future__ import annotations
 
 import concurrent.futures
+import sys
 import time
+from pathlib import Path
 
-from lab import on_node
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lab import bootstrap, on_node
 from marathon_api import IMAGE, MarathonApi
 
 from bootstrap import config
@@ -22,6 +25,7 @@ APP = "/bench/launch"
 
 def main() -> int:
     """Print a table: seconds, launches per second, and the ratio to the floor."""
+    bootstrap("cluster", "--env", "local").expect()
     cluster = config.load("local")
     marathon = MarathonApi(
         [f"{node.address}:8080" for node in cluster.with_role("marathon")],

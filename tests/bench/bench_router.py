@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/services/router")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/services/router")]
 
 from router_lab import HOST, Edge, Marathon, Tasks, call, task, vhost  # noqa: E402 - after the path is known
 

@@ -71,6 +71,7 @@ def test_instances_are_spread_over_the_agents(web: str, marathon: MarathonApi, l
 
 
 def test_scaling_loses_no_request(web: str, marathon: MarathonApi, edge: str) -> None:
+    marathon.change(web, {"instances": 1})
     before = marathon.running(web)
     with SteadyClient(edge, 80, HOST) as client:
         up = marathon.change(web, {"instances": 10})
