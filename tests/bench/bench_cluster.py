@@ -10,6 +10,7 @@ one and the same session, since absolute times of shared machines say little. Wo
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import resource
 import subprocess
@@ -26,6 +27,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab import bootstrap, container, say, wait_for
+from marathon_api import MarathonApi
 
 from bootstrap import config, paths
 from bootstrap.model import Cluster
@@ -37,9 +39,19 @@ CGROUPS = Path("/sys/fs/cgroup")
 WRITTEN = (
     "--no-recursion var/lib/zookeeper var/lib/zookeeper-log var/lib/mesos var/lib/mesos/master var/lib/mesos/agent "
     "--recursion etc/zookeeper etc/mesos etc/docker/daemon.json etc/nginx/nginx.conf etc/utopia etc/systemd/system "
+    "etc/haproxy etc/utopia-scheduler etc/utopia-router opt/utopia/services/releases opt/utopia/services/current "
     "var/lib/zookeeper/myid srv/utopia/artifacts var/cache/utopia"
 )
-UNITS = {"admin": "nginx", "zookeeper": "zookeeper", "mesos-master": "mesos-master", "mesos-agent": "mesos-agent"}
+# What the states start, in their order.
+UNITS = {
+    "admin": "nginx",
+    "zookeeper": "zookeeper",
+    "mesos-master": "mesos-master",
+    "mesos-agent": "mesos-agent",
+    "marathon": "utopia-scheduler",
+    "ingress": "haproxy utopia-router",
+}
+PROOF = ("smoke", "verify")  # phases that prove, and have no counterpart in a shell script
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,8 @@ def main() -> None:
     by_name = {cost.name: cost for cost in costs}
     cold, shell = by_name["cold run"], by_name["floor"]
     ratios = {
-        "cold run without verify / floor": (cold.seconds - cold.phases.get("verify", 0)) / shell.seconds,
+        "cold run without smoke and verify / floor": (cold.seconds - sum(cold.phases[name] for name in PROOF))
+        / shell.seconds,
         "cold run / floor": cold.seconds / shell.seconds,
         "CPU of cold run / floor": cold.cpu_seconds / shell.cpu_seconds,
         "second run / cold run": by_name["second run"].seconds / cold.seconds,
@@ -79,7 +92,9 @@ def main() -> None:
 def topology(folder: Path, settings: dict[str, Any]) -> str:
     """The environment `local` under another name and network."""
     text = (paths.PILLAR / "env" / "local" / "cluster.yaml").read_text().replace("172.30.10", NETWORK)
-    document = yaml.safe_load(text) | {"settings": settings}
+    document = yaml.safe_load(text)
+    document["settings"] |= settings
+    del document["driver"]["publish"]  # may be taken by `local`
     target = folder / "bench" / "cluster.yaml"
     target.parent.mkdir(exist_ok=True)
     target.write_text(yaml.safe_dump(document))
@@ -116,10 +131,25 @@ def floor(path: str, folder: Path) -> Cost:
         started = time.monotonic()
         subprocess.run(["bash", script, ssh, folder], input="\n".join(lines) + "\n", text=True, check=True)
         wait_for("both agents are registered", lambda: agents(cluster) == 2, within=120, every=0.1)
+        wait_for("a scheduler leads, the edge answers", lambda: serves(cluster), within=120, every=0.1)
         made["phases"].append({"name": "shell script", "seconds": time.monotonic() - started})
         return dict(made)
 
     return measured("floor", run)
+
+
+def serves(cluster: Cluster) -> bool:
+    """Whether a scheduler leads with its framework registered, and HAProxy answers whatever it answers."""
+    edge = http.client.HTTPConnection(str(cluster.with_role("ingress")[0].address), 80, timeout=2)
+    hosts = [f"{node.address}:8080" for node in cluster.with_role("marathon")]
+    marathon = MarathonApi(hosts, "operator", Secrets(cluster.env).value("marathon-operator"))
+    try:
+        edge.request("GET", "/")
+        return bool(edge.getresponse().status and marathon.get("/v2/info").get("frameworkId"))
+    except (OSError, AssertionError):
+        return False
+    finally:
+        edge.close()
 
 
 def taken(node: str) -> bytes:
