@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from services.scheduler import clock
 
-TURN = 0.005  # seconds
+TURN = 0.002  # seconds: an answer of the API waits for some turns of several workers
 AT_ONCE = 16  # calls that are on the way together
 
 T = TypeVar("T")
