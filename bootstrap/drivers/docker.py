@@ -226,8 +226,9 @@ def destroy(env: str, node: str | None = None) -> tuple[str, ...]:
 
 
 def is_of_other_state(authorized: str, key: str, env: str) -> bool:
-    """Whether a machine trusts a key of the environment, and not ours."""
-    lines = [line.strip("\0 ") for line in authorized.splitlines()]
+    """Whether a machine trusts a key of the environment, and not ours. `authorized`: the file in a tar stream."""
+    # Header and padding of the stream are NULs beside the text, and there is a header before the first line.
+    lines = [line.strip("\0 ").rpartition("\0")[2] for line in authorized.splitlines()]
     return key not in lines and any(line.endswith(f" utopia-{env}") for line in lines)
 
 

@@ -57,7 +57,7 @@ def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callab
     before = {n.name: _since(n.name) for n in local.with_role("zookeeper")}
 
     def raise_sync_limit(topology: dict[str, Any]) -> None:
-        topology["settings"] = {"zookeeper": {"config": {"syncLimit": 6}}}
+        topology["settings"]["zookeeper"] = {"config": {"syncLimit": 6}}
 
     changed = variant("local", raise_sync_limit)
     run = bootstrap("cluster", "--env", changed, "--json", "--only", "salt,zookeeper").expect()

@@ -285,7 +285,7 @@ def test_a_source_that_gives_another_file(tmp_path: Path, forging_mirror: str) -
 
 def test_a_machine_that_is_killed_during_a_run(restored: Cluster, variant: Callable[..., str]) -> None:
     def change(topology: dict[str, Any]) -> None:
-        topology["settings"] = {"base": {"journal_max_use": "150M"}}
+        topology["settings"]["base"] = {"journal_max_use": "150M"}
 
     seen = len(list(read(paths.state_dir("local"))))
     process = start("cluster", "--env", variant("local", change), "--json", "--skip", "verify")

@@ -133,6 +133,7 @@ def test_facts_of_a_container():
         ("ssh-ed25519 AAAAperson me@home\n", False),
         ("ssh-ed25519 AAAAlost utopia-test\n", True),
         (".ssh/authorized_keys\0\0\0ssh-ed25519 AAAAlost utopia-test\n\0\0", True),
+        ("authorized_keys\0\0\0ustar\0ssh-ed25519 AAAAours utopia-test\n\0\0", False),
         ("ssh-ed25519 AAAAlost utopia-test\nssh-ed25519 AAAAours utopia-test\n", False),
         ("ssh-ed25519 AAAAlost utopia-test2\n", False),
     ],
