@@ -78,9 +78,14 @@ def test_a_container_is_killed(local: Cluster, marathon: MarathonApi, lasting: s
     agent = next(
         node.name for node in local.nodes if task["host"].split(".")[0] == node.name or task["host"] == node.address
     )
-    on_node(agent, "docker ps --quiet --filter name=mesos- | head -1 | xargs docker kill")
-    eventually(lambda: len(marathon.running(lasting)) == 3, 60, "the container was not replaced")
-    wait_for("three tasks are healthy", lambda: marathon.app(lasting)["tasksHealthy"] == 3, within=60)
+    find = f"docker inspect --format '{{{{json .Config.Env}}}}' $c | grep -q MESOS_TASK_ID={task['id']}"
+    on_node(agent, f"for c in $(docker ps --quiet); do if {find}; then docker kill $c; fi; done")
+
+    def replaced() -> bool:
+        app = marathon.app(lasting)
+        return task["id"] not in {each["id"] for each in app["tasks"]} and app["tasksHealthy"] == 3
+
+    wait_for("another task took its place", replaced, within=60)
     # The killed container takes the requests it holds with it; only those a proxy must not repeat may fail.
     assert all(method == "POST" for _, method, _ in client.seen.failures), client.seen.failures[:5]
     assert len(client.seen.failures) <= 4
