@@ -39,7 +39,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 WRITTEN = (
     "--no-recursion var/lib/zookeeper var/lib/zookeeper-log var/lib/mesos var/lib/mesos/master var/lib/mesos/agent "
     "--recursion etc/zookeeper etc/mesos etc/docker/daemon.json etc/nginx/nginx.conf etc/utopia etc/systemd/system "
-    "etc/haproxy etc/utopia-scheduler etc/utopia-router opt/utopia/services/releases opt/utopia/services/current "
+    "etc/passwd etc/group etc/haproxy etc/utopia-scheduler etc/utopia-router "
+    "opt/utopia/services/releases opt/utopia/services/current "
     "var/lib/zookeeper/myid srv/utopia/artifacts var/cache/utopia"
 )
 # What the states start, in their order.
