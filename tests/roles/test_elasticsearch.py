@@ -96,13 +96,15 @@ def test_no_plain_text(node: Node, port: int) -> None:
         get(str(node.address), port, "/_cluster/health", seconds=SECONDS)
 
 
-def test_forms_no_second_cluster(node: Node, port: int, ca: Path, login: Login) -> None:
-    """Was not started as one that may form a cluster, or the cluster it formed is the one it is in"""
-    _, answer = ask("GET", (str(node.address), port, ca), "/_nodes/_local/settings?flat_settings=true", login)
-    settings = next(iter(answer["nodes"].values()))["settings"]
-    _, state = ask("GET", (str(node.address), port, ca), "/_cluster/state/version?local=true", login)
-    assert state["cluster_uuid"] != "_na_"
-    assert settings["cluster.name"]
+def test_no_second_cluster(cluster: Cluster, port: int, ca: Path, login: Login) -> None:
+    """Every member is in the cluster that was formed once: all know it by the same id"""
+    found = {
+        node.name: ask("GET", (str(node.address), port, ca), "/_cluster/state/version?local=true", login)[1]
+        for node in cluster.with_role(ROLE)
+    }
+    ids = {state["cluster_uuid"] for state in found.values()}
+    assert len(ids) == 1, f"more than one cluster: {found}"
+    assert ids != {"_na_"}, "no cluster was ever formed"
 
 
 def test_a_shipper_adds_and_reads_nothing(
