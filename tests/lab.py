@@ -14,8 +14,12 @@ from typing import Any
 
 import pytest
 
+from bootstrap import config
 from bootstrap.errors import ExitStatus
 
+# The environment that end-to-end tests use: `local`, or a topology of the same nodes at other addresses beside it.
+SPEC = os.environ.get("UTOPIA_E2E_ENV", "local")
+NAME = config.locate(SPEC).resolve().parent.name
 BOOTSTRAP = (sys.executable, "-m", "bootstrap.cli")
 
 
@@ -73,7 +77,7 @@ def container(env: str, node: str) -> str:
     return f"utopia-{env}-{node}"
 
 
-def on_node(node: str, command: str, *, env: str = "local", check: bool = True) -> str:
+def on_node(node: str, command: str, *, env: str = NAME, check: bool = True) -> str:
     """Run a shell command in a machine, past SSH, so that faults can be made whatever state it is in."""
     result = subprocess.run(
         ["docker", "exec", container(env, node), "sh", "-c", command],
@@ -99,6 +103,6 @@ def wait_for(what: str, probe: Callable[[], Any], *, within: float, every: float
         time.sleep(every)
 
 
-def healthy(env: str = "local") -> bool:
+def healthy(env: str = SPEC) -> bool:
     """Does `bootstrap status` find nothing wrong?"""
     return bootstrap("status", "--env", env, "--json", timeout=30).status == ExitStatus.OK

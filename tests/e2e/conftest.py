@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 import yaml
-from lab import bootstrap, healthy, say, wait_for
+from lab import SPEC, bootstrap, healthy, say, wait_for
 
-from bootstrap import config, paths
+from bootstrap import config
 from bootstrap.model import Cluster
 
 
 @pytest.fixture(scope="session")
 def local() -> Cluster:
     """The cluster `local`, converged by the command that a person would use."""
-    say("bootstrap cluster --env local")
-    run = bootstrap("cluster", "--env", "local", "--json").expect()
+    say(f"bootstrap cluster --env {SPEC}")
+    run = bootstrap("cluster", "--env", SPEC, "--json").expect()
     phases = ", ".join(f"{phase['name']} {phase['seconds']:.1f}" for phase in run.document["phases"])
     say(f"{run.document['changes']} changes in {run.seconds:.1f} s ({phases})")
-    return config.load("local")
+    return config.load(SPEC)
 
 
 @pytest.fixture
@@ -41,9 +41,10 @@ def variant(tmp_path: Path) -> Callable[..., str]:
     """A copy of an environment's topology with some keys replaced; the same name, hence the same machines."""
 
     def make(env: str, change: Callable[[dict[str, Any]], None]) -> str:
-        topology = yaml.safe_load((paths.PILLAR / "env" / env / "cluster.yaml").read_text())
+        path = config.locate(env)
+        topology = yaml.safe_load(path.read_text())
         change(topology)
-        folder = tmp_path / env
+        folder = tmp_path / path.parent.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         (folder / "cluster.yaml").write_text(yaml.safe_dump(topology))

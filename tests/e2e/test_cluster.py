@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lab import bootstrap, on_node, say
+from lab import SPEC, bootstrap, on_node, say
 
 from bootstrap.model import Cluster
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_second_run_changes_nothing(local: Cluster) -> None:
-    run = bootstrap("cluster", "--env", "local", "--json").expect()
+    run = bootstrap("cluster", "--env", SPEC, "--json").expect()
     say(f"second run: {run.seconds:.1f} s")
     changed = {phase["name"]: phase["nodes"] for phase in run.document["phases"] if phase["changes"]}
     assert changed == {}
@@ -26,19 +26,19 @@ def test_a_second_run_notices_what_was_changed_by_hand(local: Cluster) -> None:
     limits = "/etc/security/limits.d/60-utopia.conf"
     before = on_node("edge-1", f"cat {limits}")
     on_node("edge-1", f"echo '# by hand' >> {limits}")
-    run = bootstrap("cluster", "--env", "local", "--json", "--skip", "verify").expect()
+    run = bootstrap("cluster", "--env", SPEC, "--json", "--skip", "verify").expect()
     assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1"}
     assert on_node("edge-1", f"cat {limits}") == before
 
 
 def test_the_last_line_says_how_many_changes_in_words(local: Cluster) -> None:
-    run = bootstrap("cluster", "--env", "local", "--skip", "verify").expect()
+    run = bootstrap("cluster", "--env", SPEC, "--skip", "verify").expect()
     assert "0 changes" in run.out.strip().splitlines()[-1]
 
 
 def test_verify_and_status_agree_that_all_is_well(local: Cluster) -> None:
-    assert bootstrap("verify", "--env", "local", "--json").expect().document["failed"] == 0
-    run = bootstrap("status", "--env", "local", "--json").expect()
+    assert bootstrap("verify", "--env", SPEC, "--json").expect().document["failed"] == 0
+    run = bootstrap("status", "--env", SPEC, "--json").expect()
     assert run.seconds < 6, "status promises an answer within 3 s of its own"
 
 
@@ -59,7 +59,7 @@ def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callab
     def raise_sync_limit(topology: dict[str, Any]) -> None:
         topology["settings"]["zookeeper"] = {"config": {"syncLimit": 6}}
 
-    changed = variant("local", raise_sync_limit)
+    changed = variant(SPEC, raise_sync_limit)
     run = bootstrap("cluster", "--env", changed, "--json", "--only", "salt,zookeeper").expect()
     after = {n.name: _since(n.name) for n in local.with_role("zookeeper")}
     assert all(after[name] > before[name] for name in before), "every member was restarted"
@@ -68,7 +68,7 @@ def test_a_changed_setting_is_rolled_leader_last(local: Cluster, variant: Callab
     again = bootstrap("cluster", "--env", changed, "--json", "--only", "salt,zookeeper").expect()
     assert again.document["changes"] == 0
     say(f"one setting rolled over three members in {run.seconds:.1f} s")
-    bootstrap("cluster", "--env", "local").expect()
+    bootstrap("cluster", "--env", SPEC).expect()
 
 
 def _mode(node: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lab import BOOTSTRAP, Run, bootstrap, container, on_node, start, wait_for
+from lab import BOOTSTRAP, NAME, SPEC, Run, bootstrap, container, on_node, start, wait_for
 
 from bootstrap import config, paths, ssh_config
 from bootstrap.drivers.docker_cli import docker, inspect
@@ -120,7 +120,7 @@ def test_the_engine_takes_the_arguments_for_cgroup_v2(local: Cluster) -> None:
     """It takes them; whether systemd boots with them, only a machine with cgroup v2 can tell."""
     node = replace(local.nodes[0], name="probe")
     arguments = create_arguments(local, node, cgroup_v2=True)
-    image = inspect("container", [container("local", local.nodes[0].name)])[0]["Config"]["Image"]
+    image = inspect("container", [container(NAME, local.nodes[0].name)])[0]["Config"]["Image"]
     made = docker("create", *arguments, image)
     try:
         found = inspect("container", [made])[0]["HostConfig"]
@@ -131,20 +131,20 @@ def test_the_engine_takes_the_arguments_for_cgroup_v2(local: Cluster) -> None:
 
 def test_a_state_folder_that_was_lost(restored: Cluster, tmp_path: Path) -> None:
     lost = {"UTOPIA_STATE_DIR": str(tmp_path / "new")}
-    refused(bootstrap("cluster", "--env", "local", env=lost), ExitStatus.MACHINES, "control-1", "UTOPIA_STATE_DIR")
+    refused(bootstrap("cluster", "--env", SPEC, env=lost), ExitStatus.MACHINES, "control-1", "UTOPIA_STATE_DIR")
     # The SSH key was saved, all else is lost: the machines let us in, and are left as they are.
     shutil.rmtree(tmp_path / "new")
-    shutil.copytree(paths.state_dir("local") / "ssh", tmp_path / "new" / "local" / "ssh")
-    run = bootstrap("cluster", "--env", "local", env=lost)
+    shutil.copytree(paths.state_dir(NAME) / "ssh", tmp_path / "new" / NAME / "ssh")
+    run = bootstrap("cluster", "--env", SPEC, env=lost)
     refused(run, ExitStatus.SALT, "another state folder", "UTOPIA_STATE_DIR")
-    unharmed = bootstrap("cluster", "--env", "local", "--json").expect()
+    unharmed = bootstrap("cluster", "--env", SPEC, "--json").expect()
     assert unharmed.document["changes"] == 0
 
 
 def test_two_environments_of_one_name(local: Cluster, tmp_path: Path) -> None:
-    other = tmp_path / "local" / "cluster.yaml"
+    other = tmp_path / NAME / "cluster.yaml"
     other.parent.mkdir()
-    text = (paths.PILLAR / "env" / "local" / "cluster.yaml").read_text()
+    text = config.locate(SPEC).read_text()
     other.write_text(text.replace(str(local.network).rpartition(".")[0], "172.30.45"))
     for command in ("cluster", "destroy"):
         refused(bootstrap(command, "--env", str(other)), ExitStatus.USAGE, "another environment", str(other))
@@ -186,18 +186,18 @@ def another_host_key(restored: Cluster) -> Iterator[str]:
 
 
 def test_a_host_that_answers_with_another_key(another_host_key: str) -> None:
-    ssh_config.close_masters("local")
-    run = bootstrap("cluster", "--env", "local", "--only", "salt")
+    ssh_config.close_masters(NAME)
+    run = bootstrap("cluster", "--env", SPEC, "--only", "salt")
     refused(run, ExitStatus.HOST_KEY, another_host_key, "SHA256:")
 
 
 def test_a_silent_minion(restored: Cluster) -> None:
     on_node("edge-1", "systemctl kill --signal=STOP salt-minion")
     try:
-        run = bootstrap("cluster", "--env", "local", "--only", "base")
+        run = bootstrap("cluster", "--env", SPEC, "--only", "base")
     finally:
         on_node("edge-1", "systemctl kill --signal=CONT salt-minion")
-    bootstrap("cluster", "--env", "local", "--only", "base").expect()  # and with that its late job has ended
+    bootstrap("cluster", "--env", SPEC, "--only", "base").expect()  # and with that its late job has ended
     refused(run, ExitStatus.SALT, "edge-1")
     assert "agent-1" not in run.err.split("error:")[-1], "only the silent one is named"
 
@@ -205,10 +205,10 @@ def test_a_silent_minion(restored: Cluster) -> None:
 def test_a_state_that_fails_on_one_node(restored: Cluster) -> None:
     path = on_node("edge-1", "ls /etc/systemd/journald.conf.d/*.conf")
     on_node("edge-1", f"rm {path} && mkdir {path}")
-    run = bootstrap("cluster", "--env", "local", "--only", "base")
+    run = bootstrap("cluster", "--env", SPEC, "--only", "base")
     on_node("edge-1", f"rm -r {path}")
     refused(run, ExitStatus.STATE, "edge-1", path)
-    mended = bootstrap("cluster", "--env", "local", "--only", "base", "--json").expect()
+    mended = bootstrap("cluster", "--env", SPEC, "--only", "base", "--json").expect()
     assert mended.document["phases"][0]["nodes"].keys() == {"edge-1"}
 
 
@@ -216,10 +216,10 @@ def test_a_port_that_is_taken(restored: Cluster) -> None:
     on_node("agent-2", "systemctl stop mesos-agent")
     on_node("agent-2", "systemd-run --unit=squatter python3 -m http.server 5051 --bind $(hostname -i)")
     wait_for("the port is taken", lambda: on_node("agent-2", "ss -Hltn sport = :5051", check=False), within=15)
-    run = bootstrap("cluster", "--env", "local", "--only", "mesos-agent")
+    run = bootstrap("cluster", "--env", SPEC, "--only", "mesos-agent")
     on_node("agent-2", "systemctl stop squatter")
     refused(run, ExitStatus.STATE, "agent-2", "5051", "python3")
-    bootstrap("cluster", "--env", "local", "--only", "mesos-agent").expect()
+    bootstrap("cluster", "--env", SPEC, "--only", "mesos-agent").expect()
 
 
 @pytest.fixture
@@ -287,17 +287,17 @@ def test_a_machine_that_is_killed_during_a_run(restored: Cluster, variant: Calla
     def change(topology: dict[str, Any]) -> None:
         topology["settings"]["base"] = {"journal_max_use": "150M"}
 
-    seen = len(list(read(paths.state_dir("local"))))
-    process = start("cluster", "--env", variant("local", change), "--json", "--skip", "verify")
+    seen = len(list(read(paths.state_dir(NAME))))
+    process = start("cluster", "--env", variant(SPEC, change), "--json", "--skip", "verify")
     wait_for("the run is in phase base", lambda: _phase_started("base", seen), within=120, every=0.01)
-    subprocess.run(["docker", "kill", container("local", "edge-1")], check=True, capture_output=True)
+    subprocess.run(["docker", "kill", container(NAME, "edge-1")], check=True, capture_output=True)
     out, err = process.communicate(timeout=600)
     assert process.returncode in (ExitStatus.SALT, ExitStatus.UNREACHABLE, ExitStatus.MACHINES), err
     assert "edge-1" in err and "Traceback" not in err
     assert json.loads(out)["status"] == process.returncode
-    bootstrap("cluster", "--env", "local").expect()
+    bootstrap("cluster", "--env", SPEC).expect()
 
 
 def _phase_started(phase: str, seen: int) -> bool:
-    events = list(read(paths.state_dir("local")))[seen:]
+    events = list(read(paths.state_dir(NAME)))[seen:]
     return any(event["event"] == "phase-start" and event["phase"] == phase for event in events)

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from lab import bootstrap, container, on_node, say, wait_for
+from lab import NAME, SPEC, bootstrap, container, on_node, say, wait_for
 from mesos_framework import MesosFramework
 
 from bootstrap.errors import ExitStatus
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 def unhealthy() -> str:
     """What `status` complains about; empty when nothing is wrong."""
-    run = bootstrap("status", "--env", "local", "--json", timeout=30)
+    run = bootstrap("status", "--env", SPEC, "--json", timeout=30)
     return run.out if run.status == ExitStatus.UNHEALTHY else ""
 
 
@@ -37,7 +37,7 @@ def kill(node: str, unit: str) -> None:
 
 def leading_master(_cluster: Cluster) -> str:
     """Name of the node whose Mesos master leads."""
-    found = bootstrap("status", "--env", "local", "--json").expect().document["found"]
+    found = bootstrap("status", "--env", SPEC, "--json").expect().document["found"]
     return next(row["node"] for row in found if row["role"] == "mesos-master" and row["detail"] == "leader")
 
 
@@ -102,9 +102,9 @@ def test_tasks_survive_the_agents_restart(restored: Cluster, framework: MesosFra
 def test_an_agents_machine_loses_power(framework: MesosFramework) -> None:
     command = framework.launch_command("agent-2", "sleep 600")
     framework.wait(command, "TASK_RUNNING", 60)
-    subprocess.run(["docker", "kill", container("local", "agent-2")], check=True, capture_output=True)
+    subprocess.run(["docker", "kill", container(NAME, "agent-2")], check=True, capture_output=True)
     said = wait_for("status notices", unhealthy, within=15)
     assert "agent-2" in said
-    run = bootstrap("cluster", "--env", "local", "--json").expect()
+    run = bootstrap("cluster", "--env", SPEC, "--json").expect()
     say(f"power loss of agent-2 repaired by a run of {run.seconds:.1f} s")
     framework.wait(command, "TASK_FAILED", 120)
