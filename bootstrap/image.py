@@ -95,6 +95,13 @@ def input_files(components: Iterable[str], checkout: Path = paths.CHECKOUT) -> l
     return sorted(path for path in files if path.is_file())
 
 
+def base_reference(progress: Progress) -> str:
+    """The image of Debian alone, without anything of ours; made now if need be."""
+    reference = f"{BASE_REPOSITORY}:{base_key()}"
+    _make_base(reference, progress)
+    return reference
+
+
 def base_key() -> str:
     """A hash of what the base file system is made from."""
     digest = hashlib.sha256(apt_sources.text().encode())

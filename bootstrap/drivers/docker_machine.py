@@ -119,7 +119,7 @@ def create_arguments(cluster: Cluster, node: Node, *, cgroup_v2: bool) -> list[s
         f"--network={network_name(cluster.env)}",
         f"--ip={node.address}",
         "--restart=no",
-        *_boot_arguments(cgroup_v2=cgroup_v2),
+        *boot_arguments(cgroup_v2=cgroup_v2),
         *_setting_arguments(cluster, node),
     ]
     if "docker" in node.roles:
@@ -132,7 +132,7 @@ def fingerprint(arguments: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(arguments)).encode()).hexdigest()[:16]
 
 
-def _boot_arguments(*, cgroup_v2: bool) -> list[str]:
+def boot_arguments(*, cgroup_v2: bool) -> list[str]:
     """What lets systemd be PID 1. The only place that knows the cgroup version."""
     common = ["--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3"]
     if cgroup_v2:
