@@ -39,6 +39,7 @@ class Entry:
 class Draft:
     """What the rules see. `complete`: every entry was understood, so that counting makes sense.
 
+    `everywhere`: roles that every node has; they are among the roles of each entry as well.
     `defaults(component)` gives the settings of salt/<component>/defaults.yaml, None where there are none.
     `remembered`: node -> ZooKeeper id at the last run. `removed`: old "component.key" -> what to do now.
     """
@@ -54,6 +55,7 @@ class Draft:
     entries: tuple[Entry, ...]
     settings: Mapping[str, Any]
     providers: Mapping[str, Any] = field(default_factory=dict)
+    everywhere: tuple[str, ...] = ()
     complete: bool = True
     defaults: Callable[[str], Mapping[str, Any] | None] = lambda _component: None
     remembered: Mapping[str, int] = field(default_factory=dict)
@@ -65,6 +67,12 @@ class Draft:
         asked = self.providers.get(role.name)
         known = [provider.name for provider in role.providers]
         return asked if asked in known else role.default_provider(lab=self.driver in LAB_DRIVERS)
+
+    def gives(self, entry: Entry, role: str) -> tuple[Keys, list[str]]:
+        """Where the file gives `role` to the nodes of an entry, and the list that stands there."""
+        if role in self.everywhere:
+            return ("everywhere",), list(self.everywhere)
+        return (*entry.keys, "roles"), [name for name in entry.roles if name not in self.everywhere]
 
     def finding(self, keys: Keys, value: Any, message: str, fix: str, *, severity: str = "error") -> Finding:
         """A finding in this topology's file."""

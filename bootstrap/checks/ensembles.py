@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootstrap.checks.draft import Draft
-from bootstrap.checks.finding import Finding
+from bootstrap.checks.finding import Finding, Keys
 from bootstrap.model import ADMIN_ROLE, Role
 
 ZOOKEEPER = "zookeeper"
@@ -44,8 +44,7 @@ def needs(draft: Draft) -> Iterator[Finding]:
                     continue
                 present.add(needed)  # told once, not per node
                 yield draft.finding(
-                    (*entry.keys, "roles"),
-                    list(entry.roles),
+                    *draft.gives(entry, name),
                     f"role {name} needs role {needed}, which no node has",
                     f"give {needed} to {_choice(draft.roles[needed].counts)}",
                 )
@@ -53,16 +52,20 @@ def needs(draft: Draft) -> Iterator[Finding]:
 
 def beside(draft: Draft) -> Iterator[Finding]:
     """What a role needs on its own node is there."""
+    told: set[tuple[Keys, str, str]] = set()  # what is wrong with `everywhere` is told once, not per node
     for entry in draft.entries:
         for name in entry.roles:
+            keys, listed = draft.gives(entry, name)
             for needed in draft.roles[name].beside:
-                if needed not in entry.roles and needed in draft.roles:
-                    yield draft.finding(
-                        (*entry.keys, "roles"),
-                        list(entry.roles),
-                        f"role {name} needs role {needed} on the same node",
-                        f"write roles: [{', '.join(_inserted(entry.roles, needed, name))}]",
-                    )
+                if needed in entry.roles or needed not in draft.roles or (keys, name, needed) in told:
+                    continue
+                told.add((keys, name, needed))
+                yield draft.finding(
+                    keys,
+                    listed,
+                    f"role {name} needs role {needed} on the same node",
+                    f"write {keys[-1]}: [{', '.join(_inserted(tuple(listed), needed, name))}]",
+                )
 
 
 def ids(draft: Draft) -> Iterator[Finding]:

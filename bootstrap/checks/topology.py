@@ -12,7 +12,7 @@ from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, nearest, unknown
 from bootstrap.model import BASE_ROLE, Role
 
-_TOP = ("driver", "domain", "network", "production", "providers", "nodes", "settings")
+_TOP = ("driver", "domain", "network", "production", "providers", "everywhere", "nodes", "settings")
 _NODE = ("address", "roles", "zookeeper_id", "attributes", "resources")
 
 
@@ -21,7 +21,8 @@ def read(env: str, file: str, data: Any, roles: Mapping[str, Role], findings: li
     top = Fields(file, (), data, findings, fix="see pillar/env/prod/cluster.yaml for a complete example")
     top.only(*_TOP)
     driver, driver_settings = _driver(top)
-    entries, complete = _entries(top, roles)
+    everywhere = _known(top, "everywhere", roles)
+    entries, complete = _entries(top, roles, everywhere)
     return Draft(
         env=env,
         file=file,
@@ -34,6 +35,7 @@ def read(env: str, file: str, data: Any, roles: Mapping[str, Role], findings: li
         entries=entries,
         settings=top.section("settings"),
         providers=top.section("providers"),
+        everywhere=everywhere,
         complete=complete,
     )
 
@@ -70,7 +72,7 @@ def _network(top: Fields) -> IPv4Network | None:
     return network
 
 
-def _entries(top: Fields, roles: Mapping[str, Role]) -> tuple[tuple[Entry, ...], bool]:
+def _entries(top: Fields, roles: Mapping[str, Role], everywhere: tuple[str, ...]) -> tuple[tuple[Entry, ...], bool]:
     raw = top.raw.get("nodes")
     if not raw and (raw is None or isinstance(raw, Mapping)):
         top.add("nodes", None, "there are no nodes", "add at least admin-1 with its address and roles: [admin]")
@@ -81,11 +83,11 @@ def _entries(top: Fields, roles: Mapping[str, Role]) -> tuple[tuple[Entry, ...],
         fields = Fields(top.file, ("nodes", key), value, top.findings, fix="write {address: ..., roles: [...]}")
         complete = complete and fields.understood
         if fields.understood:
-            entries.append(_entry(key, fields, roles))
+            entries.append(_entry(key, fields, roles, everywhere))
     return tuple(entries), complete
 
 
-def _entry(key: str, fields: Fields, roles: Mapping[str, Role]) -> Entry:
+def _entry(key: str, fields: Fields, roles: Mapping[str, Role], everywhere: tuple[str, ...]) -> Entry:
     fields.only(*_NODE)
     names = _expand(fields, "", key)
     pattern = fields.text("address", required="add its address") or ""
@@ -104,7 +106,7 @@ def _entry(key: str, fields: Fields, roles: Mapping[str, Role]) -> Entry:
         names=names or (key,),
         pattern=pattern,
         addresses=_addresses(fields, pattern, texts),
-        roles=_roles(fields, roles),
+        roles=tuple(dict.fromkeys((*_roles(fields, roles), *everywhere))),
         zookeeper_id=number,
         mistyped_id=number is None and fields.raw.get("zookeeper_id") is not None,
         attributes=fields.section("attributes"),
@@ -148,18 +150,22 @@ def _address_fix(text: str) -> str:
 
 
 def _roles(fields: Fields, table: Mapping[str, Role]) -> tuple[str, ...]:
-    """The roles of an entry. A misspelt one counts as the one that was meant, so that nothing follows from it."""
     if fields.raw.get("roles") is None:
         fields.add("roles", None, "is missing", "add roles: [...], or roles: [] for a node with the host baseline only")
+    return _known(fields, "roles", table)
+
+
+def _known(fields: Fields, key: str, table: Mapping[str, Role]) -> tuple[str, ...]:
+    """The roles under `key`. A misspelt one counts as the one that was meant, so that nothing follows from it."""
     kept = []
-    for role in fields.texts("roles"):
+    for role in fields.texts(key):
         if role == BASE_ROLE:
-            fields.add("roles", role, "every node has the role base without saying so", "leave it out")
+            fields.add(key, role, "every node has the role base without saying so", "leave it out")
         elif role in table:
             kept.append(role)
         else:
             names = [name for name in table if name != BASE_ROLE]
-            fields.findings.append(unknown(fields.file, (*fields.keys, "roles"), role, names, kind="role"))
+            fields.findings.append(unknown(fields.file, (*fields.keys, key), role, names, kind="role"))
             kept.append(nearest(role, names))
     return tuple(dict.fromkeys(role for role in kept if role))
 

@@ -6,8 +6,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bootstrap import cli, config, plan
+from bootstrap import cli, config, paths, plan
 from bootstrap.errors import ExitStatus
 from bootstrap.model import Cluster, Node, Page, Port, Role
 
@@ -236,3 +237,15 @@ def test_the_command_prints_the_very_object(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
     assert cli.main(["plan", "--env", "local", "--json"]) == ExitStatus.OK
     assert json.loads(capsys.readouterr().out) == plan.make(config.load("local")).as_json()
+
+
+def test_roles_of_every_node_are_roles_like_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
+    document = yaml.safe_load((paths.PILLAR / "env/small/cluster.yaml").read_text()) | {"everywhere": ["docker"]}
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small/cluster.yaml").write_text(yaml.safe_dump(document))
+    made = plan.make(config.load(str(tmp_path / "small")))
+    names = tuple(node.name for node in made.cluster.nodes)
+    assert next(phase.nodes for phase in made.phases if phase.name == "docker") == names
+    assert all("docker" in made.node_pillar[name]["components"] for name in names)
+    assert made.node_pillar["agent-1"]["node"]["roles"].count("docker") == 1
