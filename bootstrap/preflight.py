@@ -23,6 +23,7 @@ NODE_MIB = 500  # a control node with ZooKeeper and a Mesos master, measured 300
 OPEN_FILES = 65536
 EDGE_CONNECTIONS = 20000  # of HAProxy, in salt/haproxy/defaults.yaml
 EDGE_SPARE_FILES = 1000  # for its checks, listeners and logs
+INDEX_MIB = 900  # a member of the log index with a heap of 512 MiB, measured 850 to 880
 NODE_INOTIFY = 8  # inotify instances of a machine with its services, measured 4 to 6
 CGROUP_CONTROLLERS = frozenset({"cpu", "cpuacct", "freezer", "memory", "pids"})
 
@@ -90,6 +91,8 @@ def _engine_room(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
 
 def _memory(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
     wanted = NODE_MIB * (len(cluster.nodes) - facts.machines)
+    if not facts.machines:
+        wanted += INDEX_MIB * len(cluster.with_role("elasticsearch"))
     if facts.memory_available < wanted << 20:
         yield Finding(
             "warning",

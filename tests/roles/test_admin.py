@@ -78,7 +78,7 @@ def _artifacts(host: Host, address: str, port: int, authority: Authority) -> tup
 def _login_with_a_wrong_password(address: str, port: int, authority: Authority) -> int:
     """The status of the answer."""
     context = ssl.create_default_context(cafile=str(authority.ca_path))
-    connection = http.client.HTTPSConnection(address, port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(address, port, timeout=30, context=context)
     body = json.dumps({"username": salt_api.USER, "password": "wrong", "eauth": "file"})
     connection.request("POST", "/login", body=body, headers={"Content-Type": "application/json"})
     try:
@@ -123,7 +123,7 @@ def test_certificate_of_others_is_refused(node: Node, port: Callable[[str], int]
     """Nobody who trusts only public authorities takes these certificates"""
     public = ssl.create_default_context()
     for name in ("salt-api", "artifacts"):
-        connection = http.client.HTTPSConnection(str(node.address), port(name), timeout=5, context=public)
+        connection = http.client.HTTPSConnection(str(node.address), port(name), timeout=30, context=public)
         with pytest.raises(ssl.SSLCertVerificationError):
             connection.request("GET", "/")
         connection.close()
@@ -140,7 +140,7 @@ def test_no_listing(node: Node, port: Callable[[str], int], authority: Authority
     """The artifact server lists nothing and takes nothing"""
     assert get(str(node.address), port("artifacts"), "/", ca=authority.ca_path).status in (403, 404)
     context = ssl.create_default_context(cafile=str(authority.ca_path))
-    connection = http.client.HTTPSConnection(str(node.address), port("artifacts"), timeout=5, context=context)
+    connection = http.client.HTTPSConnection(str(node.address), port("artifacts"), timeout=30, context=context)
     connection.request("PUT", "/anything", body=b"x")
     assert connection.getresponse().status in (403, 405)
     connection.close()

@@ -22,6 +22,8 @@ ARTIFACTS = {
     "bamboo": {"file": "bamboo-0.3.1-linux-amd64.tar.gz", "sha256": "01" * 32, "version": "0.3.1"},
     "service-wheels": {"file": "utopia-service-wheels_1.tar", "sha256": "23" * 32, "version": "1"},
     "elasticsearch-full": {"file": "elasticsearch-8.19.21.tar.gz", "sha256": "67" * 32, "version": "8.19.21"},
+    "elasticsearch-small": {"file": "elasticsearch-8.19.21.zip", "sha256": "89" * 32, "version": "8.19.21"},
+    "open-files": {"file": "utopia-open-files_1.so", "sha256": "0a" * 32, "version": "1"},
     "services": {"file": "utopia-services_1.tar", "sha256": "45" * 32, "version": "1"},
 }
 TLS = {"certificate": "CERTIFICATE\n", "key": "secret-of-key\n"}

@@ -104,7 +104,10 @@ def test_every_rolled_service_can_be_marked_asked_and_restarted(rendered):
                 calls = {(c["state"], c["fun"]) for c in named}
                 assert {("restart", "marked"), ("restart", "pending"), ("readiness", "wait")} <= calls
                 steps = [(c["state"], c["fun"]) for c in answer["extra"][f"{service}.restart"]]
-                assert steps == [("restart", "performed"), ("readiness", "wait"), ("restart", "done")]
+                # A service may have steps of its own around these: the log index holds its shards where they are.
+                bare = [step for step in steps if step[0] in ("restart", "readiness")]
+                assert bare == [("restart", "performed"), ("readiness", "wait"), ("restart", "done")]
+                assert steps[-1] == ("restart", "done"), "what comes after the mark is gone is not made up for"
 
 
 # Files that a running service reads anew by itself.

@@ -65,7 +65,7 @@ def components(checked, node: str) -> list[str]:
 
 
 def test_labs_and_production_differ_in_their_defaults(made) -> None:
-    assert components(made("local"), "control-1")[-2:] == ["utopia-services", "utopia-scheduler"]
+    assert components(made("local"), "control-1")[-3:] == ["utopia-services", "utopia-scheduler", "elasticsearch"]
     assert components(made("local"), "edge-1")[-3:] == ["haproxy", "utopia-services", "utopia-router"]
     assert components(made("prod", providers={}), "control-1")[-2:] == ["marathon", "elasticsearch"]
     assert components(made("prod", providers={}), "edge-1")[-2:] == ["haproxy", "bamboo"]
