@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from bootstrap import paths
+from bootstrap import drivers, paths
 from bootstrap.model import Cluster
 from bootstrap.process import run
 
@@ -44,7 +44,7 @@ class Facts:
 
 def gather(cluster: Cluster, root: Path = Path("/")) -> Facts:
     """The facts of this machine and of its engine."""
-    engine = _engine_info() if cluster.driver == "docker" else {}
+    engine = _engine_info() if drivers.uses_engine(cluster) else {}
     engine_root = engine.get("DockerRootDir", "/var/lib/docker")
     cgroup_root = root / "sys/fs/cgroup"
     running = _running(cluster) if engine else frozenset()

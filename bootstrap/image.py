@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootstrap import apt_sources, engine, file_lock, paths, wheelhouse
+from bootstrap import apt_sources, config, engine, file_lock, paths, wheelhouse
 from bootstrap.drivers.docker_cli import attempt, docker, inspect, labelled
 from bootstrap.errors import MachinesError
 from bootstrap.model import Cluster, Role
@@ -36,10 +36,11 @@ def ensure(cluster: Cluster, progress: Progress) -> str:
     from bootstrap import artifacts, baking, catalogue
 
     entries = catalogue.load()
-    named = {name for role in roles_in_use(cluster) for name in role.artifacts}
+    roles = image_roles(cluster)
+    named = {name for role in roles for name in role.artifacts}
     wanted = sorted(name for name in named if name not in entries or entries[name].baked)
     found = artifacts.ensure(wanted, progress)
-    components = component_order(cluster)
+    components = component_order(roles)
     given = str(cluster.driver_settings.get("base") or "")
     base = _given_base(given, progress) if given else f"{BASE_REPOSITORY}:{base_key()}"
     reference = f"{REPOSITORY}:{key(components, found, _identity(base) if given else base)}"
@@ -61,9 +62,19 @@ def roles_in_use(cluster: Cluster) -> list[Role]:
     return [role for role in cluster.roles.values() if cluster.with_role(role.name)]
 
 
-def component_order(cluster: Cluster) -> tuple[str, ...]:
-    """Every component of the roles in use once, in the table's order, `base` first."""
-    names = [component for role in roles_in_use(cluster) for component in role.components]
+def image_roles(cluster: Cluster) -> list[Role]:
+    """The roles whose install steps the image has: those in use, and with driver.image_of those of that environment,
+    too, so that small environments beside a large one need no image of their own.
+    """
+    other = str(cluster.driver_settings.get("image_of") or "")
+    rows = {role.name: role for role in roles_in_use(config.load(other))} if other else {}
+    rows |= {role.name: role for role in roles_in_use(cluster)}
+    return [rows[name] for name in cluster.roles if name in rows]
+
+
+def component_order(roles: Iterable[Role]) -> tuple[str, ...]:
+    """Every component of the roles once, in the table's order, `base` first."""
+    names = [component for role in roles for component in role.components]
     return tuple(dict.fromkeys(["base", *names]))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 BASE_ROLE = "base"  # every node has it without saying so
 ADMIN_ROLE = "admin"  # the one node with the Salt master and the artifact server
-LAB_DRIVERS = ("docker",)  # their machines are made to be thrown away, and share the kernel of their host
+LAB_DRIVERS = ("docker", "vagrant")  # their machines are made to be thrown away, and share the kernel of their host
+VAGRANT_PROVIDERS = ("docker", "libvirt", "virtualbox")  # driver vagrant; the first where nobody chooses
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bootstrap import paths
+from bootstrap import drivers, paths
 from bootstrap.errors import PreflightError
 from bootstrap.host_facts import Facts, gather
 from bootstrap.model import Cluster
@@ -47,7 +47,7 @@ class Finding:
 def check(cluster: Cluster, facts: Facts | None = None) -> list[Finding]:
     """Every finding for `cluster` on this machine; errors first."""
     known = facts or gather(cluster)
-    checks = _COMMON + (_DOCKER if cluster.driver == "docker" else ())
+    checks = _COMMON + (_DOCKER if drivers.uses_engine(cluster) else ())
     findings = [finding for one in checks for finding in one(cluster, known)]
     return sorted(findings, key=lambda finding: finding.severity != "error")
 

@@ -9,11 +9,25 @@ from typing import Any
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
 from bootstrap.checks.finding import Finding, Keys, unknown
-from bootstrap.model import LAB_DRIVERS
+from bootstrap.model import LAB_DRIVERS, VAGRANT_PROVIDERS
 
 # driver -> setting -> type of its value. One row per driver in bootstrap/drivers/.
 DRIVERS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
-    "docker": {"base": (str,), "memory": (str, int), "cpus": (str, int, float), "publish": (dict,)},
+    "docker": {
+        "base": (str,),
+        "image_of": (str,),
+        "memory": (str, int),
+        "cpus": (str, int, float),
+        "publish": (dict,),
+    },
+    "vagrant": {
+        "provider": (str,),
+        "box": (str,),
+        "image_of": (str,),
+        "memory": (int,),
+        "cpus": (int,),
+        "publish": (dict,),
+    },
     "ssh": {"user": (str,), "port": (int,)},
 }
 
@@ -35,6 +49,8 @@ def driver(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(keys, value, f"must be {wanted}, not {kind(value)}", _fix(known[key][0], value))
         elif isinstance(value, Mapping):
             yield from _publish(draft, value)
+        elif key == "provider" and value not in VAGRANT_PROVIDERS:
+            yield unknown(draft.file, keys, str(value), VAGRANT_PROVIDERS, kind="provider", of="driver vagrant")
         elif key == "port" and isinstance(value, int) and not 1 <= value <= 65535:
             yield draft.finding(keys, value, "not a port from 1 to 65535", "write port: 22, or where sshd listens")
 

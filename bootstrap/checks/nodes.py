@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from bootstrap import ranges
 from bootstrap.checks.draft import Draft, Entry
 from bootstrap.checks.finding import Finding
+from bootstrap.model import LAB_DRIVERS
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _RESERVED = ("localhost", "ip6-localhost", "ip6-loopback", "ip6-allnodes", "ip6-allrouters", "broadcasthost")
@@ -125,7 +126,7 @@ def _taken(network: IPv4Network, driver: str | None) -> dict[int, str]:
         int(network.network_address): f"the address of the network {network} itself",
         int(network.broadcast_address): f"the broadcast address of the network {network}",
     }
-    if driver == "docker":
+    if driver in LAB_DRIVERS:
         taken[int(network.network_address) + 1] = "the host's own address in the network that Docker makes"
     return taken
 

@@ -1,17 +1,18 @@
-"""How machines come to exist, behind one small protocol: docker, ssh (existing hosts)."""
+"""How machines come to exist, behind one small protocol: docker, vagrant, ssh (existing hosts)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from bootstrap import paths
 from bootstrap.errors import UsageError
-from bootstrap.model import Cluster, Machine
+from bootstrap.model import VAGRANT_PROVIDERS, Cluster, Machine
 from bootstrap.process import Progress
 
-NAMES = ("docker", "ssh")
+NAMES = ("docker", "vagrant", "ssh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,27 @@ def env_option(cluster: Cluster) -> str:
     return cluster.env if known else str(cluster.path)
 
 
+def vagrant_provider(cluster: Cluster) -> str:
+    """Which provider Vagrant is to use: what its own variable says, else the topology."""
+    asked = os.environ.get("VAGRANT_DEFAULT_PROVIDER") or cluster.driver_settings.get("provider")
+    return str(asked or VAGRANT_PROVIDERS[0])
+
+
+def uses_engine(cluster: Cluster) -> bool:
+    """Whether the machines are containers of this machine's Docker engine."""
+    return cluster.driver == "docker" or (cluster.driver == "vagrant" and vagrant_provider(cluster) == "docker")
+
+
 def get(cluster: Cluster) -> Driver:
     """The driver the topology names."""
     if cluster.driver == "docker":
         from bootstrap.drivers.docker import DockerDriver
 
         return DockerDriver(cluster)
+    if cluster.driver == "vagrant":
+        from bootstrap.drivers import vagrant
+
+        return vagrant.get(cluster)
     if cluster.driver == "ssh":
         from bootstrap.drivers.ssh import SshDriver
 

@@ -47,9 +47,9 @@ class DockerDriver:
         """Engine, image, network, machines: made or picked up, at most `_AT_ONCE` machines at a time."""
         from bootstrap import engine, image, preflight
 
-        if self._all_well():
-            machines = tuple(Machine(n.name, str(n.address), _SSH_PORT, "root", ()) for n in self.cluster.nodes)
-            return Created(machines, dict.fromkeys((node.name for node in self.cluster.nodes), 0))
+        known = self._created_if_well()
+        if known:
+            return known
         engine.ensure(progress)
         key = ssh_keys.public_line(self.env)
         existing = self._existing()
@@ -63,13 +63,13 @@ class DockerDriver:
             changes[node.name] = self._bring_up(node, existing.get(node.name), reference, key, progress)
             return self._machine(node)
 
-        return Created(_for_each(self.cluster.nodes, one), changes)
+        return Created(for_each(self.cluster.nodes, one), changes)
 
     def machines(self) -> tuple[Machine, ...]:
         """What runs now. A machine that does not answer `docker exec` is not counted as running."""
         existing = self._existing()
         running = [node for node in self.cluster.nodes if _runs(existing.get(node.name))]
-        return _for_each(running, self._machine)
+        return for_each(running, self._machine)
 
     def destroy(self, node: str | None = None) -> tuple[str, ...]:
         """Remove our containers with their volumes, then our network; with `node` that container alone."""
@@ -80,6 +80,13 @@ class DockerDriver:
         names = [container_name(self.env, node.name) for node in self.cluster.nodes]
         found = [Existing.of(facts) for facts in inspect("container", names)]
         return {existing.name.removeprefix(f"utopia-{self.env}-"): existing for existing in found}
+
+    def _created_if_well(self) -> Created | None:
+        """All machines, where there is nothing to do; None else."""
+        if not self._all_well():
+            return None
+        machines = tuple(Machine(n.name, str(n.address), _SSH_PORT, "root", ()) for n in self.cluster.nodes)
+        return Created(machines, dict.fromkeys((node.name for node in self.cluster.nodes), 0))
 
     def _all_well(self) -> bool:
         """Whether every machine runs as wanted and lets us in over SSH, with the host key that was recorded.
@@ -95,7 +102,7 @@ class DockerDriver:
             self._as_wanted(node, existing.get(node.name)) for node in self.cluster.nodes
         ):
             return False
-        return all(_for_each(self.cluster.nodes, lambda node: _lets_in(config, node.name)))
+        return all(for_each(self.cluster.nodes, lambda node: _lets_in(config, node.name)))
 
     def _as_wanted(self, node: Node, existing: Existing | None) -> bool:
         wanted = create_arguments(self.cluster, node, cgroup_v2=CGROUP_V2_MARK.exists())[-1].rpartition("=")[2]
@@ -128,9 +135,9 @@ class DockerDriver:
         action = decide(existing, self.env, wanted, reference)
         name = container_name(self.env, node.name)
         if action is Action.REFUSE:
-            raise _refusal(self.cluster, node, existing)
+            raise refusal(self.cluster, node, existing)
         if action is Action.REMAKE:
-            _remove(name)
+            remove_container(name)
         if action in {Action.MAKE, Action.REMAKE} and not _made(arguments, reference, node):
             return self._bring_up(node, self._existing().get(node.name), reference, key, progress)
         if existing is not None and existing.state == "paused":
@@ -168,7 +175,7 @@ class DockerDriver:
         return Machine(node.name, str(node.address), _SSH_PORT, "root", fields)
 
 
-def _for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> tuple[Result, ...]:
+def for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> tuple[Result, ...]:
     """`work` on all items, some at a time. All are tried; the failures are reported together."""
     if not items:
         return ()
@@ -216,10 +223,10 @@ def destroy(env: str, node: str | None = None) -> tuple[str, ...]:
     found = inspect("container", labelled("container", labels))
 
     def remove(facts: Mapping[str, Any]) -> str:
-        _remove(facts["Id"])
+        remove_container(facts["Id"])
         return str(facts["Name"]).removeprefix("/")
 
-    removed = sorted(_for_each(found, remove))
+    removed = sorted(for_each(found, remove))
     if node is None:
         removed += docker_network.remove(env)
     return tuple(removed)
@@ -242,7 +249,7 @@ def _runs(existing: Existing | None) -> bool:
     return existing is not None and existing.state == "running"
 
 
-def _remove(container: str) -> None:
+def remove_container(container: str) -> None:
     """With its anonymous volumes. One that goes at this moment by another hand is gone just as well."""
     done = attempt("rm", "--force", "--volumes", container, timeout=120)
     if not done.ok and "no such container" not in done.err.lower() and "already in progress" not in done.err:
@@ -254,7 +261,7 @@ def _remove(container: str) -> None:
         )
 
 
-def _refusal(cluster: Cluster, node: Node, existing: Existing | None) -> MachinesError:
+def refusal(cluster: Cluster, node: Node, existing: Existing | None) -> MachinesError:
     if existing is None or existing.env != cluster.env:
         return MachinesError(
             f"a container named {container_name(cluster.env, node.name)} exists and is not ours",
@@ -312,6 +319,12 @@ def boot_failure_cause(lines: Sequence[str]) -> str:
         if words in text:
             return cause
     return "the host may lack memory, or forbid what systemd needs as PID 1"
+
+
+def await_booted(cluster: Cluster) -> None:
+    """Until all machines of the environment have booted and answer on SSH."""
+    deadline = time.monotonic() + _BOOT_SECONDS
+    for_each(cluster.nodes, lambda node: _wait_booted(container_name(cluster.env, node.name), node, deadline))
 
 
 def _greets(address: str) -> bool:

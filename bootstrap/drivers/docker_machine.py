@@ -148,6 +148,9 @@ def boot_arguments(*, cgroup_v2: bool) -> list[str]:
 
 def _setting_arguments(cluster: Cluster, node: Node) -> list[str]:
     settings = cluster.driver_settings
-    arguments = [f"--{name}={settings[name]}" for name in ("memory", "cpus") if settings.get(name)]
+    sized = cluster.driver == "docker"  # Vagrant's machines have their sizes from vagrant_inputs.py
+    arguments = [f"--{name}={settings[name]}" for name in ("memory", "cpus") if sized and settings.get(name)]
+    if cluster.driver == "vagrant":  # its docker provider finds sshd by a published port alone
+        arguments.append("--publish=127.0.0.1::22")
     published: Mapping[str, Sequence[str]] = settings.get("publish") or {}
     return arguments + [f"--publish={mapping}" for mapping in published.get(node.name, ())]

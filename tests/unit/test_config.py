@@ -12,7 +12,7 @@ from bootstrap import cli, config, paths, pure_yaml
 from bootstrap.checks.settings import DERIVED
 from bootstrap.errors import ExitStatus, InvalidTopologyError, UsageError
 
-ENVIRONMENTS = ("local", "prod", "small")
+ENVIRONMENTS = ("local", "prod", "small", "vagrant")
 
 SOUND = """\
 driver: {name: docker}

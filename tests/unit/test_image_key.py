@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import apt_sources, baking, image
+from bootstrap import apt_sources, baking, config, image
 from bootstrap.artifacts import Artifact
 from bootstrap.errors import MachinesError
 
@@ -160,3 +160,11 @@ def test_without_sources_for_debian_12_the_fix_is_named(tmp_path):
     with pytest.raises(MachinesError) as error:
         apt_sources.text(tmp_path)
     assert "bookworm" in error.value.what and "driver.base" in error.value.next_step
+
+
+def test_a_small_environment_can_share_the_image_of_a_large_one():
+    small, local = config.load("small"), config.load("local")
+    admin = replace(small, nodes=small.with_role("admin"))
+    assert image.component_order(image.image_roles(admin)) == ("base", "artifact-server")
+    shared = replace(admin, driver_settings={"image_of": "local"})
+    assert image.image_roles(shared) == [role for role in local.roles.values() if local.with_role(role.name)]

@@ -143,9 +143,9 @@ def test_machines_of_another_state_folder(authorized, other):
 
 
 def test_a_refused_machine_says_what_to_do():
-    error = docker._refusal(CLUSTER, AGENT, replace(RUNNING, arguments="other"))
+    error = docker.refusal(CLUSTER, AGENT, replace(RUNNING, arguments="other"))
     assert "bootstrap destroy --env pillar/env/test/cluster.yaml --node agent-1" in error.next_step
-    assert "not ours" in docker._refusal(CLUSTER, AGENT, replace(RUNNING, env="")).what
+    assert "not ours" in docker.refusal(CLUSTER, AGENT, replace(RUNNING, env="")).what
 
 
 def test_an_environment_of_the_checkout_goes_by_its_name():
@@ -205,11 +205,11 @@ def test_every_machine_is_tried_and_all_failures_are_reported():
         return number
 
     with pytest.raises(MachinesError) as failure:
-        docker._for_each([1, 2, 3, 4], work)
+        docker.for_each([1, 2, 3, 4], work)
     assert sorted(tried) == [1, 2, 3, 4]
     assert failure.value.what == "2 machines failed"
     assert failure.value.where == "node-1, node-3"
     assert "node-3: why" in failure.value.lines
     with pytest.raises(MachinesError, match=r"^no$"):
-        docker._for_each([1, 2], work)
-    assert docker._for_each([2, 4], work) == (2, 4)
+        docker.for_each([1, 2], work)
+    assert docker.for_each([2, 4], work) == (2, 4)
