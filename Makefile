@@ -46,5 +46,5 @@ destroy: .venv/ready  ## remove the machines of ENV
 	@$(BIN)/bootstrap destroy --env $(ENV)
 
 clean:           ## remove what was built in this checkout
-	@rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@rm -rf .venv .venv-molecule build .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
