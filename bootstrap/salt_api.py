@@ -43,7 +43,6 @@ _HTTP_SECONDS = 15.0  # one request: submitting a job, looking one up
 _STREAM_SECONDS = 60.0  # the event stream is opened anew after that much silence
 _QUIET_SECONDS = 5.0  # without news for so long, the nodes that are awaited are asked whether they still work
 _CHECK_SECONDS = 4.0  # how long a node may take to say so
-_QUEUE = 20  # a state run waits for those that a stopped run left behind, instead of failing
 
 OnReturn = Callable[[str, NodeReturn], None]
 
@@ -127,10 +126,10 @@ class SaltApi:
             if on_return is not None:
                 on_return(node, returns[node])
 
-        arguments = [",".join(sls)], {"queue": _QUEUE}
-        silent = self._job(nodes, "state.apply", *arguments, timeout=timeout, hear=hear, thorough=True)
+        mods = [",".join(sls)]
+        silent = self._job(nodes, "states.apply", mods, {}, timeout=timeout, hear=hear, thorough=True)
         if silent:
-            raise _silent(silent, f"state.apply {','.join(sls)}", returns, timeout)
+            raise _silent(silent, f"states.apply {','.join(sls)}", returns, timeout)
         return returns
 
     def ask(self, nodes: Sequence[str], function: str, *args: Any, timeout: float = 30) -> Answers:

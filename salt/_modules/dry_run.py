@@ -18,7 +18,7 @@ def states(sums):
 
     CLI Example: salt '*' dry_run.states '{}'
     """
-    conflict = __salt__["state.running"]()
+    conflict = __salt__["states.running"]()
     if conflict:
         return conflict
     opts = salt.utils.state.get_sls_opts(__opts__, saltenv="base")

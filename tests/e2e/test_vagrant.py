@@ -78,7 +78,7 @@ def test_the_vagrantfile_is_valid_for_every_provider(provider: str, tmp_path: Pa
     environment = {"VAGRANT_DEFAULT_PROVIDER": provider, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     vagrant("validate", **environment).expect()
     inputs = bootstrap("vagrant", "--env", SPEC, "--json", env=environment).expect().document
-    inputs |= {"image": None, "box": None, "memory": "much", "netmask": "none"}
+    inputs |= {"image": None, "box": ""}  # libvirt boots without a box when it is None
     broken = tmp_path / "inputs.json"
     broken.write_text(json.dumps(inputs))
     assert vagrant("validate", UTOPIA_VAGRANT_INPUTS=str(broken), **environment).status != 0, "it is really checked"

