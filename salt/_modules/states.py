@@ -1,14 +1,16 @@
 """State runs of this node, one after the other.
 
-Salt's own queue lets two runs that arrive together wait for each other for ever: since 3008 each counts the other, which
-waits too, as a run that it has to wait for (saltstack/salt#69825). A lock of the kernel has one holder, and goes with it.
+Salt's own queue lets two runs that arrive together wait for each other for ever: since 3008 each counts the other,
+which waits too, as a run that it has to wait for (saltstack/salt#69825). A lock of the kernel has one holder, and
+goes with it.
 """
 
 import fcntl
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
-LOCK = "/run/utopia-states.lock"
+LOCK = Path("/run/utopia-states.lock")
 _LOOK_SECONDS = 0.2
 
 
@@ -28,7 +30,7 @@ def running():
 
     CLI Example: salt '*' states.running
     """
-    with open(LOCK, "a", encoding="ascii") as lock:
+    with LOCK.open("a", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,6 +40,6 @@ def running():
 
 @contextmanager
 def _turn():
-    with open(LOCK, "a", encoding="ascii") as lock:
+    with LOCK.open("a", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,16 +14,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from router_lab import HOST, Edge, Marathon, Tasks, free_port, listens, until
 
-JARS = ("/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar")
+from bootstrap import engine
+
+JARS = {"/usr/share/java/zookeeper.jar": "zookeeper", "/usr/share/java/slf4j-simple.jar": "libslf4j-java"}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def programs() -> None:
-    """What Debian's packages haproxy and zookeeper bring."""
-    missing = [name for name in ("haproxy", "java") if shutil.which(name) is None]
-    missing += [jar for jar in JARS if not Path(jar).exists()]
-    if missing:
-        pytest.fail(f"needed: {', '.join(missing)}: apt-get install haproxy zookeeper libslf4j-java")
+    """HAProxy, and the ZooKeeper server of Debian's packages, which no command stands for."""
+    absent = {jar: package for jar, package in JARS.items() if not Path(jar).exists()}
+    wanted = {"haproxy": "haproxy", "java": "default-jre-headless", **absent}
+    engine.install(wanted, lambda _node, _text: None, why="the router is tested with real programs")
 
 
 @pytest.fixture(scope="session")

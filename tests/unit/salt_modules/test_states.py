@@ -12,7 +12,7 @@ import pytest
 def make(load, tmp_path):
     def module(apply=lambda _mods, **_kwargs: {}, running=lambda: []):
         loaded = load("_modules/states", salt={"state.apply": apply, "state.running": running})
-        loaded.LOCK = str(tmp_path / "lock")
+        loaded.LOCK = tmp_path / "lock"
         return loaded
 
     return module
