@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -85,7 +86,7 @@ class MarathonClient:
                             yield event
                     return
             except (aiohttp.ClientError, OSError, TimeoutError, EventTooLongError) as error:
-                problems.append(f"{endpoint}: {error or type(error).__name__}")
+                problems.append(f"{endpoint}: {_words(error)}")
         raise MarathonError("; ".join(problems))
 
     async def _get(self, path: str) -> Any:
@@ -106,7 +107,7 @@ class MarathonClient:
                     self._prefer(endpoint)
                     return document
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                problems.append(f"{endpoint}: {error or type(error).__name__}")
+                problems.append(f"{endpoint}: {_words(error)}")
         raise MarathonError("; ".join(problems))
 
     @asynccontextmanager
@@ -130,3 +131,13 @@ class MarathonClient:
     def _prefer(self, endpoint: str) -> None:
         self._endpoints.remove(endpoint)
         self._endpoints.insert(0, endpoint)
+
+
+def _words(error: BaseException) -> str:
+    """What a person reads: aiohttp's text of a failed connection shows its TLS settings as an object."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is refused: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        return os.strerror(number) if number and number > 0 else str(error.os_error)  # a resolver's are negative
+    return str(error) or type(error).__name__

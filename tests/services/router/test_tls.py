@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from router_lab import HOST, free_port, listens, task, until, vhost
+
+from bootstrap import engine
 
 pytestmark = pytest.mark.services
 
@@ -74,3 +77,27 @@ def test_certificates_of_a_folder(make_edge, marathon, tasks, tmp_path):
     (folder / "b.pem").unlink()
     until(lambda: shown(port, "other.example") == first, "a removed certificate is still shown")
     assert edge.settled()["failed_reloads"] == 0
+
+
+def test_http_2_is_spoken_to_those_who_speak_it(make_edge, marathon, tasks, tmp_path):
+    engine.install({"curl": "curl"}, lambda _node, _text: None, why="Python's own client speaks HTTP/1.1 alone")
+    folder, port = tmp_path / "certificates", free_port()
+    folder.mkdir()
+    (folder / "a.pem").write_bytes(certificate("t.example"))
+    edge = make_edge(certificates_dir=str(folder), https_port=port).start()
+    marathon.put(vhost("/t", "t.example", [task("t", tasks.start("t"))]))
+    edge.serves("t.example")
+    until(lambda: listens(port), lambda: f"no TLS: {edge.log[-2000:]}")
+    body = tmp_path / "body"
+    body.write_text("x" * 300_000)
+    for words, version, wanted in (
+        (["--http2"], "2", '"name": "t"'),
+        (["--http2", "--data-binary", f"@{body}"], "2", body.read_text()),
+        (["--http1.1"], "1.1", '"name": "t"'),
+    ):
+        address = ["--insecure", "--resolve", f"t.example:{port}:{HOST}", f"https://t.example:{port}/"]
+        told = ["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_version} %{http_code}"]
+        done = subprocess.run(["curl", *told, *words, *address], capture_output=True, text=True, check=True)
+        text, _, end = done.stdout.rpartition("\n")
+        assert end == f"{version} 200"
+        assert wanted in text

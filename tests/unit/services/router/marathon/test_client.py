@@ -129,3 +129,12 @@ def test_events():
 
     play(scenario, Server("no", 503), Server())
     play(failing, Server("no", 503))
+
+
+def test_a_refused_connection_is_told_in_words():
+    async def scenario(client):
+        with pytest.raises(MarathonError) as caught:
+            await client.apps()
+        assert str(caught.value) == "http://127.0.0.1:1: Connection refused"
+
+    play(scenario, before=("http://127.0.0.1:1",))
