@@ -112,9 +112,15 @@ class SaltApi:
         return f"SaltApi({self.url})"
 
     def apply(
-        self, nodes: Sequence[str], sls: Sequence[str], *, timeout: float, on_return: OnReturn | None = None
+        self,
+        nodes: Sequence[str],
+        sls: Sequence[str],
+        *,
+        timeout: float,
+        on_return: OnReturn | None = None,
+        pillar: Mapping[str, Any] | None = None,
     ) -> dict[str, NodeReturn]:
-        """Apply states on nodes at once; `on_return` hears of each node as it returns.
+        """Apply states on nodes at once; `on_return` hears of each node as it returns. `pillar`: for this job alone.
 
         Failed states are in the returns. Raises MinionsSilentError when a node is missing at the end.
         """
@@ -126,8 +132,8 @@ class SaltApi:
             if on_return is not None:
                 on_return(node, returns[node])
 
-        mods = [",".join(sls)]
-        silent = self._job(nodes, "states.apply", mods, {}, timeout=timeout, hear=hear, thorough=True)
+        mods, more = [",".join(sls)], {"pillar": dict(pillar)} if pillar else {}
+        silent = self._job(nodes, "states.apply", mods, more, timeout=timeout, hear=hear, thorough=True)
         if silent:
             raise _silent(silent, f"states.apply {','.join(sls)}", returns, timeout)
         return returns

@@ -24,7 +24,7 @@ _MARK = "%%%%"
 SECTIONS: Mapping[str, str] = {
     "clock": "date +%s.%N",
     # Without --all: a service that is not even loaded does not run, and asking for it too costs three times as much.
-    "units": "systemctl show -p Id,ActiveState,UnitFileState,User '*.service'",
+    "units": "systemctl show -p Id,ActiveState,UnitFileState,User '*.service' '*.timer'",
     "unit-failed": "systemctl list-units --failed --plain --no-legend --all",
     "listening": "ss -Hltun",
     "packages": r"dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n'",
@@ -92,7 +92,7 @@ class Facts:
 
     @cached_property
     def units(self) -> dict[str, dict[str, str]]:
-        """Loaded services by name without `.service`."""
+        """Loaded services by name without `.service`, and timers."""
         blocks = (dict(line.split("=", 1) for line in block.splitlines()) for block in self.text("units").split("\n\n"))
         return {block["Id"].removesuffix(".service"): block for block in blocks if "Id" in block}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bootstrap import paths
-from bootstrap.health import Health, State, View
+from bootstrap.health import Health, State, View, elasticsearch_disk, env_argument
+from bootstrap.health.elasticsearch_disk import Disks
 from bootstrap.health.net import Login, UnansweredError, gather, get
 from bootstrap.model import Node
 
@@ -53,10 +54,21 @@ def check(view: View) -> list[Health]:
         return [Health(ROLE, "", "failed", "no operator's login yet: this environment is not made", view.converge)]
     nodes = view.cluster.with_role(ROLE)
     port = view.port(ROLE, "http")
-    jobs = {node.name: partial(ask, str(node.address), port, login, ca, seconds=view.seconds) for node in nodes}
+    jobs: dict[tuple[str, str], Callable[[], Member | Disks | None]] = {}
+    for node in nodes:
+        jobs["member", node.name] = partial(ask, str(node.address), port, login, ca, seconds=view.seconds)
+        jobs["disks", node.name] = partial(
+            elasticsearch_disk.ask, str(node.address), port, login, ca, seconds=view.seconds
+        )
     answers = gather(jobs, view.seconds + 0.3)
-    said = {name: answer or Member(why="does not answer in time") for name, answer in answers.items()}
-    return [*(_judge(view, node, said[node.name], len(nodes)) for node in nodes), _whole(view, said)]
+    said = {node.name: _said(answers["member", node.name]) for node in nodes}
+    disks = next((answer for answer in answers.values() if isinstance(answer, Disks)), None)
+    members = [_judge(view, node, said[node.name], len(nodes)) for node in nodes]
+    return [*members, _whole(view, said, disks), *_room(view, disks, nodes)]
+
+
+def _said(answer: Member | Disks | None) -> Member:
+    return answer if isinstance(answer, Member) else Member(why="does not answer in time")
 
 
 def _judge(view: View, node: Node, member: Member, members: int) -> Health:
@@ -68,7 +80,7 @@ def _judge(view: View, node: Node, member: Member, members: int) -> Health:
     return Health(ROLE, node.name, "ok", f"one of {member.nodes} members")
 
 
-def _whole(view: View, said: Mapping[str, Member]) -> Health:
+def _whole(view: View, said: Mapping[str, Member], disks: Disks | None) -> Health:
     answering = [member for member in said.values() if not member.why]
     if not answering:
         return Health(ROLE, "", "failed", "no member answers for a cluster", view.converge)
@@ -76,5 +88,18 @@ def _whole(view: View, said: Mapping[str, Member]) -> Health:
     text = f"{worst.status}, {len(answering)} of {len(said)} members answer"
     if worst.unassigned:
         text += f", {worst.unassigned} copies of shards have no place"
+    if disks and disks.words:
+        text += f"; {disks.words}"
     state = _STATES[worst.status] if len(answering) == len(said) else "degraded"
     return Health(ROLE, "", state, text, "" if state == "ok" else view.converge)
+
+
+def _room(view: View, disks: Disks | None, nodes: Sequence[Node]) -> list[Health]:
+    """What the cluster complains about: disks above a watermark, and indices that are closed to writers for it."""
+    if disks is None or disks.status not in ("yellow", "red"):
+        return []
+    text = disks.symptom
+    if disks.closed:
+        text = f"{disks.closed} indices take no more lines; {text}"
+    next_step = f"bootstrap ssh --env {env_argument(view.cluster)} {nodes[0].name} -- elasticsearch-retention --dry-run"
+    return [Health(ROLE, "", "failed" if disks.closed else "degraded", text, next_step)]

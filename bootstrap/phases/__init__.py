@@ -7,7 +7,7 @@ The `Context` is what they share. Its parts are made when first asked for, so th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,9 @@ class PhaseResult:
 class Context:
     """The environment at work. `progress(phase, text, node=...)` tells what is going on."""
 
-    def __init__(self, plan: Plan, progress: Callable[..., None]) -> None:
+    def __init__(self, plan: Plan, progress: Callable[..., None], *, restart_anyway: Sequence[str] = ()) -> None:
         self.plan = plan
+        self.restart_anyway = tuple(restart_anyway)  # services whose restart is not to be refused
         self.cluster: Cluster = plan.cluster
         self.progress = progress
         self._lock = threading.RLock()

@@ -27,10 +27,13 @@ def password_hash(user, secret):
     return f"{{PBKDF2}}{_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
-def call(method, path, body=None, timeout=TIMEOUT):
-    """The JSON answer of this node's member. Raises ElasticsearchError with what it says, OSError when it is down."""
+def call(method, path, body=None, timeout=TIMEOUT, address=""):
+    """The JSON answer of this node's member, or of another's. None where there is no such thing.
+
+    Raises ElasticsearchError with what the member says, OSError when it is down.
+    """
     context = ssl.create_default_context(cafile=CA)
-    node = __pillar__["node"]["address"]
+    node = address or __pillar__["node"]["address"]
     port = __pillar__["elasticsearch"]["port"]
     login = base64.b64encode(f"operator:{__pillar__['secrets']['elasticsearch-operator']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
@@ -51,11 +54,15 @@ def call(method, path, body=None, timeout=TIMEOUT):
 
 
 def may_form():
-    """Whether there has never been a cluster, as far as ZooKeeper and this node's member know."""
+    """Whether there has never been a cluster, as far as ZooKeeper and every member that answers know."""
     if __salt__["znode.exists"](FORMED, "elasticsearch", "zookeeper-elasticsearch"):
         return False
+    return not any(_in_a_cluster(address) for address in __pillar__["elasticsearch"]["members"].values())
+
+
+def _in_a_cluster(address):
     try:
-        state = call("GET", "/_cluster/state/version?local=true")
+        state = call("GET", "/_cluster/state/version?local=true", timeout=3, address=address)
     except OSError:
-        return True
-    return (state or {}).get("cluster_uuid", "_na_") == "_na_"
+        return False
+    return (state or {}).get("cluster_uuid", "_na_") != "_na_"

@@ -14,15 +14,17 @@ LOCK = Path("/run/utopia-states.lock")
 _LOOK_SECONDS = 0.2
 
 
-def apply(mods):
+def apply(mods, pillar=None):
     """`state.apply` of these components (comma-separated), after every run of states that is going on.
+
+    `pillar`: what this run alone finds beside the master's.
 
     CLI Example: salt '*' states.apply base,java
     """
     with _turn():
         while __salt__["state.running"]():  # one that was started by hand knows nothing of the lock
             time.sleep(_LOOK_SECONDS)
-        return __salt__["state.apply"](mods, concurrent=True)
+        return __salt__["state.apply"](mods, concurrent=True, **({"pillar": pillar} if pillar else {}))
 
 
 def running():

@@ -5,6 +5,13 @@ import time
 from pathlib import Path
 
 FORMED = "/elasticsearch-formed"
+_ALLOCATION = "cluster.routing.allocation.enable"
+_UNDER_WAY = (
+    *("initializing_shards", "delayed_unassigned_shards"),
+    *("number_of_in_flight_fetch", "number_of_pending_tasks"),
+)
+_QUIET = 4  # looks, half a second apart, at which nothing was under way
+_ANYWAY = "`bootstrap status` says what is wrong; --restart-anyway elasticsearch restarts it as it is"
 
 
 def forming(name):
@@ -48,46 +55,85 @@ def formed(name):
     return _result(name, True, "remembered", {"forming": "never again"})
 
 
-def allocation(name, while_marked, wait_green=0):
-    """Which shards may be placed ("all" or "primaries") while service `while_marked` waits for its restart.
+def held(name, seconds, anyway=False):
+    """Keep shards where they are while service `name` is restarted, if it is marked for that.
 
-    `wait_green`: seconds until every copy must be there again; a cluster that was not whole is not made less so.
+    A cluster that is not green gets `seconds` for what is under way, and then is refused: a restart would take more
+    copies of its data away. `anyway`: somebody decided otherwise.
     """
-    if not Path("/var/lib/utopia/restart-needed", while_marked).exists():
+    if not _marked(name):
         return _result(name, True, "no restart is due")
     if __opts__["test"]:
-        return _result(name, None, f"allocation would be set to {name}")
+        return _result(name, None, "shards would be held where they are")
     try:
-        wrong = _hold(name) if not wait_green else _release(wait_green)
+        wrong = _hold(seconds, anyway)
     except OSError as error:
-        wrong = str(error)
-    if wrong:
-        return _result(name, False, wrong)
-    return _result(name, True, f"allocation is {name}", {"allocation": name})
+        wrong = "" if anyway else f"its members give no answer that a restart could be decided on: {error}. {_ANYWAY}"
+    return _result(name, not wrong, wrong or "shards stay where they are", {} if wrong else {"allocation": "primaries"})
 
 
-def _hold(allowed):
-    status = _status()
-    if status != "green":
-        return f"the cluster is {status}: a restart would take away more copies of its data"
-    _allow(allowed)
+def released(name, seconds, anyway=False):
+    """Let shards move again after service `name` was restarted, and wait until every copy is there again.
+
+    `anyway`: as far as they come, where the cluster was not whole before.
+    """
+    if not _marked(name):
+        return _result(name, True, "no restart was due")
+    if __opts__["test"]:
+        return _result(name, None, "shards would be let go")
+    try:
+        _allow(None)
+        status = _settle(seconds) if anyway else _wait_green(seconds)
+    except OSError as error:
+        return _result(name, False, str(error))
+    if status != "green" and not anyway:
+        return _result(name, False, f"the cluster is still {status} after {seconds} s")
+    return _result(name, True, f"shards may move, the cluster is {status}", {"allocation": "all"})
+
+
+def _marked(service):
+    return Path("/var/lib/utopia/restart-needed", service).exists()
+
+
+def _hold(seconds, anyway):
+    if _held():
+        _allow(None)  # by a roll that was cut short: what it took away comes back first
+    status = _settle(seconds)
+    if status != "green" and not anyway:
+        return f"the cluster is {status}: a restart would take more copies of its data away. {_ANYWAY}"
+    _allow("primaries")
     __salt__["elasticsearch.call"]("POST", "/_flush", timeout=60)
     return ""
 
 
-def _release(seconds):
-    _allow(None)
+def _held():
+    settings = __salt__["elasticsearch.call"]("GET", "/_cluster/settings?flat_settings=true")
+    return settings["persistent"].get(_ALLOCATION) == "primaries"
+
+
+def _settle(seconds):
+    """The cluster's status when it is green, or when nothing is under way that could still make it so."""
     deadline = time.monotonic() + seconds
-    while (status := _status()) != "green":
-        if time.monotonic() > deadline:
-            return f"the cluster is still {status} after {seconds} s"
+    quiet = 0
+    while True:
+        health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
+        quiet = 0 if any(health[key] for key in _UNDER_WAY) else quiet + 1
+        if health["status"] == "green" or quiet > _QUIET or time.monotonic() > deadline:
+            return health["status"]
         time.sleep(0.5)
-    return ""
+
+
+def _wait_green(seconds):
+    deadline = time.monotonic() + seconds
+    while (status := __salt__["elasticsearch.call"]("GET", "/_cluster/health")["status"]) != "green":
+        if time.monotonic() > deadline:
+            return status
+        time.sleep(0.5)
+    return status
 
 
 def _allow(shards):
-    body = {"persistent": {"cluster.routing.allocation.enable": shards}}
-    __salt__["elasticsearch.call"]("PUT", "/_cluster/settings", body)
+    __salt__["elasticsearch.call"]("PUT", "/_cluster/settings", {"persistent": {_ALLOCATION: shards}})
 
 
 def template(name, source, context):
@@ -114,11 +160,6 @@ def _holds(found, wanted):
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(key in found and _holds(found[key], wanted[key]) for key in wanted)
     return found == wanted
-
-
-def _status():
-    health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
-    return health["status"]
 
 
 def _result(name, result, comment, changes=None):

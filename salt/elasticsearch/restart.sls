@@ -1,10 +1,12 @@
 {% from 'elasticsearch/map.jinja' import elasticsearch with context %}
+{%- set anyway = 'elasticsearch' in salt['pillar.get']('restart_anyway', []) %}
 
 # Copies of what this member holds are not made anew while it is away for a minute.
 hold elasticsearch's shards where they are:
-  elasticsearch.allocation:
-    - name: primaries
-    - while_marked: elasticsearch
+  elasticsearch.held:
+    - name: elasticsearch
+    - seconds: {{ elasticsearch.ready_timeout }}
+    - anyway: {{ anyway }}
 
 restart elasticsearch if it is marked:
   restart.performed:
@@ -20,10 +22,10 @@ wait until elasticsearch is back:
       - restart: restart elasticsearch if it is marked
 
 let elasticsearch move shards again:
-  elasticsearch.allocation:
-    - name: all
-    - while_marked: elasticsearch
-    - wait_green: {{ elasticsearch.ready_timeout }}
+  elasticsearch.released:
+    - name: elasticsearch
+    - seconds: {{ elasticsearch.ready_timeout }}
+    - anyway: {{ anyway }}
     - require:
       - readiness: wait until elasticsearch is back
 

@@ -107,6 +107,12 @@ def test_no_second_cluster(cluster: Cluster, port: int, ca: Path, login: Login) 
     assert ids != {"_na_"}, "no cluster was ever formed"
 
 
+def test_old_indices_are_looked_for(facts: Facts) -> None:
+    """The timer that deletes old indices runs"""
+    wrong = not_running(facts, ["elasticsearch-retention.timer"])
+    assert not wrong, "; ".join(wrong)
+
+
 def test_a_shipper_adds_and_reads_nothing(
     cluster: Cluster, port: int, ca: Path, login: Login, secrets: Secrets
 ) -> None:
@@ -125,5 +131,8 @@ def test_a_shipper_adds_and_reads_nothing(
         status, found = ask("GET", last, f"/{INDEX}/_search?q=app:%22/proof%22", reader)
         assert (status, found["hits"]["total"]["value"]) == (200, 1)
         assert ask("POST", last, f"/{INDEX}/_create/2", reader, line)[0] == 403, "the reader may write"
+        keeper = Login("retention", secrets.value("elasticsearch-retention"))
+        assert ask("GET", last, f"/{INDEX}/_search", keeper)[0] == 403, "who deletes old indices may read"
+        assert ask("GET", last, f"/_cat/indices/{INDEX}?format=json", keeper)[0] == 200
     finally:
         assert ask("DELETE", first, f"/{INDEX}", login)[0] == 200

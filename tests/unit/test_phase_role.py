@@ -23,11 +23,19 @@ class FakeSalt:
     def __init__(self, returns: dict[str, NodeReturn], modes: dict[str, str]) -> None:
         self.returns, self.modes = returns, modes
         self.jobs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        self.pillars: list[Any] = []
 
     def apply(
-        self, nodes: Sequence[str], sls: Sequence[str], *, timeout: float, on_return: Callable[[str, NodeReturn], None]
+        self,
+        nodes: Sequence[str],
+        sls: Sequence[str],
+        *,
+        timeout: float,
+        on_return: Callable[[str, NodeReturn], None],
+        pillar: Any = None,
     ) -> dict[str, NodeReturn]:
         self.jobs.append((tuple(nodes), tuple(sls)))
+        self.pillars.append(pillar)
         restart = any(name.endswith(".restart") for name in sls)
         found = {node: returned(node, changes=1) if restart else self.returns[node] for node in nodes}
         for node, value in found.items():
@@ -44,12 +52,13 @@ def returned(
     return NodeReturn(node=node, changes=changes, failed=failed, pending=pending, seconds=0.1)
 
 
-def run(salt: FakeSalt, at_once: str = "1") -> Any:
+def run(salt: FakeSalt, at_once: str = "1", anyway: tuple[str, ...] = ()) -> Any:
     role = Role("zookeeper", "", ("java", "zookeeper"), probe="zookeeper", restart={"zookeeper": at_once})
     context = types.SimpleNamespace(
         cluster=types.SimpleNamespace(roles={"zookeeper": role}),
         salt=salt,
         settled=False,
+        restart_anyway=anyway,
         progress=lambda *_, **__: None,
     )
     phase = Phase("zookeeper", "role", (), NODES, "zookeeper", role.components)
@@ -67,6 +76,12 @@ def test_marked_nodes_are_restarted_one_by_one_the_leader_last() -> None:
     assert run(salt).changes == dict.fromkeys(NODES, 1)
     assert [job[0] for job in salt.jobs[1:]] == [("control-2",), ("control-3",), ("control-1",)]
     assert {job[1] for job in salt.jobs[1:]} == {("zookeeper.restart",)}
+
+
+def test_only_the_restart_hears_that_it_is_to_be_done_anyway() -> None:
+    salt = FakeSalt({node: returned(node, pending=("zookeeper",)) for node in NODES}, {})
+    run(salt, anyway=("zookeeper",))
+    assert salt.pillars == [None, *[{"restart_anyway": ["zookeeper"]}] * 3]
 
 
 def test_an_interrupted_roll_goes_on_with_the_nodes_that_are_still_marked() -> None:

@@ -92,6 +92,7 @@ def test_apply_hears_every_node_and_counts_its_changes(server, api: SaltApi) -> 
     assert sorted(heard) == ["control-1", "control-2"]
     job = server.requests[0]
     assert (job["fun"], job["arg"], job["tgt_type"]) == ("states.apply", ["base,java"], "list")
+    assert job["kwarg"] == {}
     assert [low["client"] for low in server.requests] == ["local_async"]  # no polling while all goes well
 
 

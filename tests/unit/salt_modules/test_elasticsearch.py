@@ -38,14 +38,29 @@ def test_password_hash_is_what_the_server_checks(load):
 
 
 @pytest.mark.parametrize(
-    ("mark", "uuid", "may"),
-    [(False, "_na_", True), (False, None, True), (True, "_na_", False), (False, "Xyz", False), (True, None, False)],
-    ids=["never formed", "nothing runs yet", "remembered", "runs in a cluster", "an empty member joins"],
+    ("mark", "mine", "others", "may"),
+    [
+        (False, "_na_", "_na_", True),
+        (False, None, None, True),
+        (True, "_na_", None, False),
+        (False, "Xyz", None, False),
+        (False, None, "Xyz", False),
+        (True, None, None, False),
+    ],
+    ids=[
+        "never formed",
+        "nothing runs yet",
+        "remembered",
+        "runs in a cluster",
+        "another does",
+        "an empty member joins",
+    ],
 )
-def test_may_form(load, monkeypatch, mark, uuid, may):
-    module = load("_modules/elasticsearch", salt={"znode.exists": lambda *_: mark})
+def test_may_form(load, monkeypatch, mark, mine, others, may):
+    module = load("_modules/elasticsearch", salt={"znode.exists": lambda *_: mark}, pillar=MEMBERS)
 
-    def call(*_args, **_more):
+    def call(*_args, address, **_more):
+        uuid = mine if address == "10.0.0.1" else others
         if uuid is None:
             raise ConnectionRefusedError("refused")
         return {"cluster_uuid": uuid}
@@ -96,36 +111,92 @@ def test_formed_is_remembered_before_the_permission_goes(load, tmp_path):
     assert state.formed(str(path))["changes"] == {}
 
 
-def marked(state, monkeypatch, tmp_path):
-    (tmp_path / "elasticsearch").write_text("why\n")
-    monkeypatch.setattr(state, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]) if parts[1:] else tmp_path)
+QUIET = dict.fromkeys(
+    ("initializing_shards", "delayed_unassigned_shards", "number_of_in_flight_fetch", "number_of_pending_tasks"), 0
+)
+GREEN, YELLOW, RED = ({"status": status, **QUIET} for status in ("green", "yellow", "red"))
+BUSY = {**YELLOW, "initializing_shards": 1}
+FREE = {"persistent": {}}
+HELD = {"persistent": {"cluster.routing.allocation.enable": "primaries"}}
+SETTINGS = "settings?flat_settings=true"
 
 
-def test_a_cluster_that_is_not_whole_is_not_restarted(load, monkeypatch, tmp_path):
-    server = Server(health={"status": "yellow"})
-    state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
-    marked(state, monkeypatch, tmp_path)
-    answer = state.allocation("primaries", "elasticsearch")
-    assert answer["result"] is False
-    assert "yellow" in answer["comment"]
-    assert [method for method, _, _ in server.asked] == ["GET"]
+@pytest.fixture
+def restarting(load, monkeypatch, tmp_path):
+    """The states of a member that is marked, with a server that answers as told: (state, server)."""
+
+    def make(*health, before=FREE):
+        server = Server(health=list(health), settings={}, _flush={}, **{SETTINGS: before})
+        state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
+        (tmp_path / "elasticsearch").write_text("why\n")
+        monkeypatch.setattr(state, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]))
+        monkeypatch.setattr(state.time, "sleep", lambda _: None)
+        return state, server
+
+    return make
 
 
-def test_allocation_is_held_and_released(load, monkeypatch, tmp_path):
-    server = Server(health=[{"status": "green"}, {"status": "yellow"}, {"status": "green"}], settings={}, _flush={})
-    state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
-    marked(state, monkeypatch, tmp_path)
-    monkeypatch.setattr(state.time, "sleep", lambda _: None)
-    assert state.allocation("primaries", "elasticsearch")["result"] is True
-    assert state.allocation("all", "elasticsearch", wait_green=30)["result"] is True
+def allowed(server):
+    """What allocation was set to, in turn."""
     key = "cluster.routing.allocation.enable"
-    settings = [body["persistent"][key] for method, path, body in server.asked if path == "/_cluster/settings"]
-    assert settings == ["primaries", None]
+    return [body["persistent"][key] for method, _, body in server.asked if method == "PUT"]
 
 
-def test_no_restart_no_allocation(load):
+@pytest.mark.parametrize("status", [YELLOW, RED], ids=["yellow", "red"])
+def test_a_cluster_that_is_not_whole_is_not_restarted(restarting, status):
+    state, server = restarting(*[status] * 9)
+    answer = state.held("elasticsearch", 30)
+    assert answer["result"] is False
+    assert status["status"] in answer["comment"]
+    assert "--restart-anyway elasticsearch" in answer["comment"]
+    assert allowed(server) == []
+
+
+@pytest.mark.parametrize("status", [YELLOW, RED], ids=["yellow", "red"])
+def test_unless_told(restarting, status):
+    state, server = restarting(*[status] * 20)
+    assert state.held("elasticsearch", 30, anyway=True)["result"] is True
+    assert state.released("elasticsearch", 30, anyway=True)["result"] is True
+    assert allowed(server) == ["primaries", None]
+
+
+def test_told_or_not_a_cluster_without_a_master_decides(restarting):
+    state, _ = restarting(*[OSError("no master")] * 2)
+    assert state.held("elasticsearch", 30)["result"] is False
+    assert state.held("elasticsearch", 30, anyway=True)["result"] is True
+
+
+def test_what_is_under_way_is_waited_for(restarting):
+    state, server = restarting(*[BUSY] * 20, GREEN)
+    assert state.held("elasticsearch", 30)["result"] is True
+    assert allowed(server) == ["primaries"]
+
+
+def test_a_roll_that_was_cut_short_first_gives_back_what_it_held(restarting):
+    state, server = restarting(YELLOW, BUSY, GREEN, before=HELD)
+    assert state.held("elasticsearch", 30)["result"] is True
+    assert allowed(server) == [None, "primaries"]
+
+
+def test_allocation_is_held_and_released(restarting):
+    state, server = restarting(GREEN, YELLOW, GREEN)
+    assert state.held("elasticsearch", 30)["result"] is True
+    assert state.released("elasticsearch", 30)["result"] is True
+    assert allowed(server) == ["primaries", None]
+    assert [path for method, path, _ in server.asked if method == "POST"] == ["/_flush"]
+
+
+def test_copies_that_do_not_come_back_end_the_roll(restarting):
+    state, _ = restarting(*[YELLOW] * 9)
+    answer = state.released("elasticsearch", -1)
+    assert answer["result"] is False
+    assert "still yellow" in answer["comment"]
+
+
+def test_no_restart_nothing_held(load):
     state = load("_states/elasticsearch", salt={})
-    assert state.allocation("primaries", "nothing-of-this-name")["changes"] == {}
+    assert state.held("nothing-of-this-name", 30)["changes"] == {}
+    assert state.released("nothing-of-this-name", 30)["changes"] == {}
 
 
 @pytest.mark.parametrize(

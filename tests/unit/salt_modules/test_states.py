@@ -59,3 +59,10 @@ def test_running_tells_of_our_runs_and_of_others(make):
     assert told == ["a run of states is going on on this node (states.apply)"]
     others.append("by hand")
     assert module.running() == ["by hand"]
+
+
+def test_a_run_may_find_more_in_its_pillar(make):
+    given = []
+    module = make(lambda mods, **kwargs: given.append((mods, kwargs)))
+    module.apply("elasticsearch.restart", pillar={"restart_anyway": ["elasticsearch"]})
+    assert given == [("elasticsearch.restart", {"concurrent": True, "pillar": {"restart_anyway": ["elasticsearch"]}})]

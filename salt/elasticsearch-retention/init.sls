@@ -1,0 +1,3 @@
+include:
+  - elasticsearch-retention.config
+  - elasticsearch-retention.service

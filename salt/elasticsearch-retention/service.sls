@@ -1,0 +1,23 @@
+{% from 'elasticsearch-retention/map.jinja' import retention with context %}
+{%- for unit in ['elasticsearch-retention.service', 'elasticsearch-retention.timer'] %}
+
+write {{ unit }}:
+  file.managed:
+    - name: /etc/systemd/system/{{ unit }}
+    - source: salt://elasticsearch-retention/files/{{ unit }}
+    - template: jinja
+    - context: {{ {'retention': retention} | json }}
+    - require_in:
+      - service: delete old indices from time to time
+{%- endfor %}
+
+delete old indices from time to time:
+  service.running:
+    - name: elasticsearch-retention.timer
+    - enable: True
+    - watch:
+      - file: write elasticsearch-retention.timer
+    - require:
+      - file: install the program that deletes old indices
+      - file: give elasticsearch's retention its password
+      - file: tell elasticsearch's retention what to keep
