@@ -31,6 +31,7 @@ class ExitStatus(enum.IntEnum):
     UNHEALTHY = 14
     BUSY = 15
     DISK_FULL = 16
+    SUDO = 17
     INTERRUPTED = 130
 
 
@@ -108,6 +109,12 @@ class HostKeyError(UnreachableError):
     """A node answers with a host key that is not the recorded one."""
 
     status = ExitStatus.HOST_KEY
+
+
+class SudoError(UnreachableError):
+    """We get in, and cannot become root there."""
+
+    status = ExitStatus.SUDO
 
 
 class ArtifactError(OperatorError):

@@ -7,20 +7,22 @@ character at a time and cannot carry an archive.
 from __future__ import annotations
 
 import io
+import logging
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import fabric
 import paramiko
 
-from bootstrap import file_tree, known_hosts, ssh_config, ssh_keys
-from bootstrap.errors import HostKeyError, OperatorError, UnreachableError
+from bootstrap import file_tree, known_hosts, ssh_config, ssh_errors, ssh_keys, sudo_password
+from bootstrap.errors import OperatorError, UnreachableError
 from bootstrap.model import Machine
 
 CONNECT_SECONDS = 10
@@ -30,7 +32,21 @@ TIMED_OUT = 124  # exit status of coreutils' `timeout`
 _CHUNK = 1 << 18
 _AGAIN_SECONDS = 0.5
 
+# The kinds of host keys that a host is asked for, one by one.
+_KEY_KINDS = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+
+# What goes wrong is raised, and told once; without a handler paramiko's threads would write it to the terminal too.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
 T = TypeVar("T")
+
+
+class _Input(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,9 @@ class Hosts:
         self._machines = {machine.node: machine for machine in machines}
         self._connections: dict[str, fabric.Connection] = {}
         self._locks = {node: threading.RLock() for node in self._machines}
+        self._hops: dict[Machine, fabric.Connection] = {}
+        self._hop_lock = threading.RLock()
+        self._roots: set[str] = set()
         self._key = ssh_keys.ensure(env)
         self._known = known_hosts.record(env, self._machines.values())
 
@@ -88,15 +107,41 @@ class Hosts:
         """
         machine = self._machine(node)
         words = ["timeout", "-k", "5", f"{timeout:g}", "sh", "-c", command]
+        source: _Input | None = _stream(stdin)
         if sudo and machine.user != "root":
-            words = ["sudo", "-n", *words]
+            if machine.sudo_password:
+                self.become_root(node)
+                words = [*sudo_password.AS_ROOT, *words]
+                source = _After(sudo_password.before_input(machine.sudo_password), source)
+            else:
+                words = ["sudo", "-n", *words]
+        return self._execute(machine, shlex.join(words), source, timeout)
+
+    def become_root(self, node: str) -> None:
+        """Raises UnreachableError or SudoError where a command could not be run as root. Asks each host once."""
+        machine = self._machine(node)
+        if node in self._roots:
+            return
+        if machine.user == "root":
+            result = self._execute(machine, "true", None, CONNECT_SECONDS)
+        elif machine.sudo_password:
+            password = f"{sudo_password.of(machine.sudo_password)}\n".encode()
+            result = self._execute(machine, sudo_password.PROBE, io.BytesIO(password), CONNECT_SECONDS)
+        else:
+            result = self._execute(machine, "sudo -n true", None, CONNECT_SECONDS)
+        if not result.ok:
+            raise ssh_errors.no_root(machine, result.status, result.tail(3))
+        self._roots.add(node)
+
+    def _execute(self, machine: Machine, command: str, stdin: _Input | None, timeout: float) -> Result:
+        node = machine.node
         with self._locks[node]:
             try:
                 transport = self._connect(machine)
-                status, out, err = _execute(transport, shlex.join(words), _stream(stdin), timeout + CONNECT_SECONDS)
+                status, out, err = _execute(transport, command, stdin, timeout + CONNECT_SECONDS)
             except (OSError, EOFError, paramiko.SSHException) as error:
                 self._drop(node)
-                raise _lost(machine, error) from error
+                raise ssh_errors.lost(machine, error) from error
             finally:
                 if len(self._machines) > KEEP_OPEN:
                     self._drop(node)
@@ -163,6 +208,63 @@ class Hosts:
         """End every connection."""
         for node in list(self._connections):
             self._drop(node)
+        with self._hop_lock:
+            for hop in reversed(self._hops.values()):
+                hop.close()
+            self._hops.clear()
+
+    def __enter__(self) -> Hosts:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def offered_keys(self, machine: Machine) -> tuple[str, ...]:
+        """The host keys that a machine shows, one of each kind it has, unverified. Its jump hosts are verified."""
+        keys = []
+        for kinds in _KEY_KINDS:
+            try:
+                key = self._offered(machine, kinds)
+            except paramiko.ssh_exception.IncompatiblePeer:
+                continue  # it has no key of this kind
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise ssh_errors.lost(machine, error) from error
+            keys.append(f"{key.get_name()} {key.get_base64()}")
+        return tuple(keys)
+
+    def _offered(self, machine: Machine, kinds: Iterable[str]) -> paramiko.PKey:
+        sock = self._channel(machine) or socket.create_connection((machine.address, machine.port), CONNECT_SECONDS)
+        transport = paramiko.Transport(sock)
+        try:
+            transport.banner_timeout = CONNECT_SECONDS
+            transport.get_security_options().key_types = tuple(kinds)
+            transport.start_client(timeout=CONNECT_SECONDS)
+            return transport.get_remote_server_key()
+        finally:
+            transport.close()
+
+    def _channel(self, machine: Machine) -> paramiko.Channel | None:
+        """A way to the machine's port through its jump host; None where it is reached directly."""
+        if machine.through is None:
+            return None
+        try:
+            transport = self._hop(machine.through)
+            return transport.open_channel(
+                "direct-tcpip", (machine.address, machine.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
+            )
+        except paramiko.ChannelException as error:
+            raise ssh_errors.no_way(machine, error) from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ssh_errors.lost(machine.through, error) from error
+
+    def _hop(self, hop: Machine) -> paramiko.Transport:
+        """One connection to a jump host serves every machine behind it."""
+        with self._hop_lock:
+            connection = self._hops.get(hop)
+            if connection is None or not connection.is_connected:
+                self._known = known_hosts.record(self.env, [*self._machines.values(), hop])
+                connection = self._hops[hop] = self._open_patiently(hop)
+            return _transport(connection)
 
     def _machine(self, node: str) -> Machine:
         try:
@@ -178,22 +280,22 @@ class Hosts:
     def _connect(self, machine: Machine) -> paramiko.Transport:
         connection = self._connections.get(machine.node)
         if connection is None or not connection.is_connected:
-            try:
-                connection = self._open(machine)
-            except (ConnectionResetError, EOFError, paramiko.SSHException) as error:
-                if isinstance(error, paramiko.AuthenticationException):
-                    raise
-                # sshd hangs up on some when many come at once (MaxStartups): in the middle of the banner or of the
-                # exchange of keys that is an SSHException. Once more.
-                time.sleep(_AGAIN_SECONDS)
-                connection = self._open(machine)
-            self._connections[machine.node] = connection
-        transport: paramiko.Transport | None = connection.transport
-        if transport is None:
-            raise paramiko.SSHException("the connection closed at once")
-        return transport
+            connection = self._connections[machine.node] = self._open_patiently(machine)
+        return _transport(connection)
+
+    def _open_patiently(self, machine: Machine) -> fabric.Connection:
+        try:
+            return self._open(machine)
+        except (ConnectionResetError, EOFError, paramiko.SSHException) as error:
+            if isinstance(error, paramiko.AuthenticationException):
+                raise
+            # sshd hangs up on some when many come at once (MaxStartups): in the middle of the banner or of the
+            # exchange of keys that is an SSHException. Once more.
+            time.sleep(_AGAIN_SECONDS)
+            return self._open(machine)
 
     def _open(self, machine: Machine) -> fabric.Connection:
+        sock = self._channel(machine)
         connection = fabric.Connection(
             machine.address,
             user=machine.user,
@@ -201,9 +303,10 @@ class Hosts:
             connect_timeout=CONNECT_SECONDS,
             config=fabric.Config(overrides={"load_ssh_configs": False}),
             connect_kwargs={
-                "key_filename": str(self._key),
-                "allow_agent": False,
-                "look_for_keys": False,
+                "key_filename": machine.key or (None if machine.agent else str(self._key)),
+                "allow_agent": machine.agent,
+                "look_for_keys": machine.agent and not machine.key,
+                **({"sock": sock} if sock else {}),
                 "banner_timeout": CONNECT_SECONDS,
                 "auth_timeout": CONNECT_SECONDS,
             },
@@ -212,17 +315,37 @@ class Hosts:
         connection.client.load_host_keys(str(self._known))
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         if connection.client.get_host_keys().lookup(known_hosts.lookup_name(machine)) is None:
-            raise _no_key(machine, self._known)
+            raise ssh_errors.no_key(machine, self._known)
         try:
             connection.open()
         except paramiko.BadHostKeyException as error:
-            raise _wrong_key(machine, error, self._known) from error
+            raise ssh_errors.wrong_key(machine, error, self._known) from error
         return connection
 
     def _drop(self, node: str) -> None:
         connection = self._connections.pop(node, None)
         if connection is not None:
             connection.close()
+
+
+class _After:
+    """A few bytes, then another stream."""
+
+    def __init__(self, first: bytes, then: _Input | None) -> None:
+        self._first, self._then = first, then
+
+    def read(self, size: int, /) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return self._then.read(size) if self._then else b""
+
+
+def _transport(connection: fabric.Connection) -> paramiko.Transport:
+    transport: paramiko.Transport | None = connection.transport
+    if transport is None:
+        raise paramiko.SSHException("the connection closed at once")
+    return transport
 
 
 def _stream(stdin: bytes | str | IO[bytes] | None) -> IO[bytes] | None:
@@ -232,7 +355,7 @@ def _stream(stdin: bytes | str | IO[bytes] | None) -> IO[bytes] | None:
 
 
 def _execute(
-    transport: paramiko.Transport, command: str, stdin: IO[bytes] | None, seconds: float
+    transport: paramiko.Transport, command: str, stdin: _Input | None, seconds: float
 ) -> tuple[int, bytes, bytes]:
     """Feeding, errors and output each have a thread: none can stall the others by a full buffer."""
     deadline = time.monotonic() + seconds
@@ -257,7 +380,7 @@ def _execute(
         channel.close()
 
 
-def _feed(channel: paramiko.Channel, stdin: IO[bytes] | None) -> None:
+def _feed(channel: paramiko.Channel, stdin: _Input | None) -> None:
     try:
         while stdin is not None and (chunk := stdin.read(_CHUNK)):
             channel.sendall(chunk)
@@ -276,48 +399,3 @@ def _drain_quietly(receive: Callable[[int], bytes], into: IO[bytes]) -> None:
         _drain(receive, into)
     except OSError:
         return  # the reader of the output meets the same end, and tells
-
-
-def _where(machine: Machine) -> str:
-    return f"node {machine.node}, {machine.user}@{machine.address}:{machine.port}"
-
-
-def _no_key(machine: Machine, known: Path) -> HostKeyError:
-    return HostKeyError(
-        f"no host key is recorded for {machine.node}",
-        where=_where(machine),
-        lines=[f"looked for {known_hosts.lookup_name(machine)} in {known}"],
-        cause="the host was never confirmed, and an unknown host is never trusted",
-        next_step="run the 'machines' phase, which records the keys (bootstrap cluster --only machines)",
-    )
-
-
-def _wrong_key(machine: Machine, error: paramiko.BadHostKeyException, known: Path) -> HostKeyError:
-    offered, recorded = (f"{key.get_name()} {key.get_base64()}" for key in (error.key, error.expected_key))
-    return HostKeyError(
-        f"{machine.node} answers with another host key than the recorded one",
-        where=_where(machine),
-        lines=[
-            f"recorded: {known_hosts.fingerprint(recorded)}",
-            f"offered:  {known_hosts.fingerprint(offered)}",
-            f"file:     {known}",
-        ],
-        cause="the machine was made anew, its address went to another machine, or someone is in between",
-        next_step="compare `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console; "
-        f"if the machine was replaced, remove its lines from {known} and run the 'machines' phase",
-    )
-
-
-def _lost(machine: Machine, error: Exception) -> OperatorError:
-    if isinstance(error, OperatorError):
-        return error
-    denied = isinstance(error, paramiko.AuthenticationException)
-    return UnreachableError(
-        f"{machine.node} refused our SSH key" if denied else f"{machine.node} does not answer over SSH",
-        where=_where(machine),
-        lines=[str(error) or type(error).__name__],
-        cause="the public key is not in the user's authorized_keys"
-        if denied
-        else "the machine is down, its sshd is, or the network between is",
-        next_step="start it and run the same command again; `bootstrap nodes` lists the addresses",
-    )

@@ -26,11 +26,12 @@ def record(env: str, machines: Iterable[Machine]) -> Path:
     for line in before.splitlines():
         names, _, key = line.partition(" ")
         earlier.setdefault(names, []).append(key)
-    lines = []
-    for machine in machines:
+    entries: dict[str, list[str]] = {}
+    for machine in (each for one in machines for each in (*one.way, one)):
         names = names_of(machine)
-        lines += [f"{names} {' '.join(key.split()[:2])}" for key in machine.host_keys or earlier.get(names, [])]
-    content = "".join(f"{line}\n" for line in lines)
+        if machine.host_keys or names not in entries:
+            entries[names] = [" ".join(key.split()[:2]) for key in machine.host_keys or earlier.get(names, [])]
+    content = "".join(f"{names} {key}\n" for names, keys in entries.items() for key in keys)
     if content != before or not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.write_text(content)

@@ -18,6 +18,11 @@ LAB_DRIVERS = ("docker", "vagrant")  # their machines are made to be thrown away
 VAGRANT_PROVIDERS = ("docker", "libvirt", "virtualbox")  # driver vagrant; the first where nobody chooses
 
 
+def is_lab(driver: str | None, settings: Mapping[str, Any]) -> bool:
+    """Whether machines of this driver share a kernel: those we make, and hosts of which the topology says so."""
+    return driver in LAB_DRIVERS or (driver == "ssh" and settings.get("lab") is True)
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port a role listens on. `protocol` is "tcp" or "udp"."""
@@ -134,6 +139,11 @@ class Cluster:
     settings: Mapping[str, Mapping[str, Any]]
     production: bool = False
 
+    @property
+    def lab(self) -> bool:
+        """Whether its machines are made to be thrown away, and share the kernel of their host."""
+        return is_lab(self.driver, self.driver_settings)
+
     def with_role(self, role: str) -> tuple[Node, ...]:
         """The nodes that carry `role`, in the order of the topology; every node carries `base`."""
         if role == BASE_ROLE:
@@ -143,10 +153,23 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """How a node is reached over SSH. `host_keys` are known_hosts key fields ("ssh-ed25519 AAAA...")."""
+    """How a node is reached over SSH. `host_keys` are known_hosts key fields ("ssh-ed25519 AAAA...").
+
+    `key`: the operator's private key file, else with `agent` whatever OpenSSH would offer, else the environment's
+    own key. `sudo_password`: where sudo's password comes from, "" = it asks for none. `through`: the jump host.
+    """
 
     node: str
     address: str
     port: int
     user: str
     host_keys: tuple[str, ...]
+    key: str = ""
+    agent: bool = False
+    sudo_password: str = ""
+    through: Machine | None = None
+
+    @property
+    def way(self) -> tuple[Machine, ...]:
+        """The jump hosts that lead to it, the first one first."""
+        return (*self.through.way, self.through) if self.through else ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, LAB_DRIVERS, Cluster, Node, Role
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Cluster, Node, Role
 
 # These come before the roles, each after the one before it; `verify` comes after all roles.
 _FIRST = ("machines", "artifacts", "preflight", "salt")
@@ -150,7 +150,7 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "domain": cluster.domain,
         "network": str(cluster.network),
         "production": cluster.production,
-        "lab": cluster.driver in LAB_DRIVERS,
+        "lab": cluster.lab,
         "hosts": [{"name": node.name, "address": str(node.address)} for node in cluster.nodes],
         "zookeeper": _zookeeper(cluster),
         "mesos": _mesos(cluster),

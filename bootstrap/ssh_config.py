@@ -40,10 +40,7 @@ def path_of(env: str) -> Path:
 def write(env: str, machines: Iterable[Machine], key: Path, known: Path) -> Path:
     """Write it (only when it differs) and return its path."""
     blocks = ["# Written by bootstrap; overwritten by its next run.\n"]
-    blocks += [
-        f"Host {machine.node}\n    HostName {machine.address}\n    Port {machine.port}\n    User {machine.user}\n"
-        for machine in machines
-    ]
+    blocks += [_block(machine) for machine in dict.fromkeys(e for m in machines for e in (*m.way, m))]
     blocks.append(_COMMON.format(key=key, known=known, control=control_folder(env)))
     content, path = "\n".join(blocks), path_of(env)
     if not path.exists() or path.read_text() != content:
@@ -52,6 +49,22 @@ def write(env: str, machines: Iterable[Machine], key: Path, known: Path) -> Path
         draft.chmod(0o600)
         draft.replace(path)
     return path
+
+
+def _block(machine: Machine) -> str:
+    """OpenSSH takes the first value that it finds, so what is a machine's own comes before what is everybody's."""
+    lines = [
+        f"Host {machine.node}",
+        f"HostName {machine.address}",
+        f"Port {machine.port}",
+        f"User {machine.user}",
+    ]
+    lines += [f'IdentityFile "{machine.key}"'] if machine.key else []
+    lines += ["IdentitiesOnly no"] if machine.agent else []
+    if machine.agent and not machine.key:
+        lines += [f"IdentityFile ~/.ssh/{name}" for name in ("id_ed25519", "id_ecdsa", "id_rsa")]
+    lines += [f"ProxyJump {machine.through.node}"] if machine.through else []
+    return "\n    ".join(lines) + "\n"
 
 
 def close_masters(env: str) -> None:

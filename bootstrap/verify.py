@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bootstrap import paths
+from bootstrap import drivers, paths, sudo_password
 from bootstrap.errors import VerifyError
 from bootstrap.health import env_argument
 from bootstrap.model import Cluster
@@ -129,9 +129,11 @@ class Verification:
         self._started = time.monotonic()
         self._folder = tempfile.TemporaryDirectory(prefix="utopia-verify-")
         self._junit = Path(self._folder.name) / "junit.xml"
+        sources = {machine.sudo_password for machine in drivers.get(cluster).machines()} if _over_ssh(cluster) else ()
         self._events, end = os.pipe()
         try:
-            self._process = _start(_command(cluster, roles, nodes, tests, self._junit), end)
+            with sudo_password.handed_over(sources) as pipes:
+                self._process = _start(_command(cluster, roles, nodes, tests, self._junit), end, pipes)
         finally:
             os.close(end)
 
@@ -216,7 +218,12 @@ def _command(cluster: Cluster, roles: Iterable[str], nodes: Iterable[str], tests
     return command + [f"--utopia-node={node}" for node in nodes]
 
 
-def _start(command: list[str], events: int) -> subprocess.Popen[str]:
+def _over_ssh(cluster: Cluster) -> bool:
+    """Only of hosts that we did not make may sudo ask for a password."""
+    return cluster.driver == "ssh"
+
+
+def _start(command: list[str], events: int, sudo: Sequence[int] = ()) -> subprocess.Popen[str]:
     """pytest, writing its events to a file descriptor. What it compiles is kept out of the checkout, and used again."""
     environment = {
         **os.environ,
@@ -224,6 +231,8 @@ def _start(command: list[str], events: int) -> subprocess.Popen[str]:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those that happen to be installed cost half a second
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if sudo:
+        environment[sudo_password.PIPE_VARIABLE] = str(sudo[0])
     return subprocess.Popen(
         [*command, f"--utopia-events={events}"],
         cwd=paths.CHECKOUT,
@@ -231,7 +240,7 @@ def _start(command: list[str], events: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        pass_fds=(events,),
+        pass_fds=(events, *sudo),
         env=environment,
     )
 

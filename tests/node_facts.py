@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bootstrap import sudo_password
 from bootstrap.model import Port
 
 _MARK = "%%%%"
@@ -170,18 +171,23 @@ def gather(host: Any, node: str, command: str) -> Facts:
     return Facts(node, result.stdout, asked, time.time())
 
 
-def hunt(node: str, ssh_config: Path, secrets: Iterable[str], *, sudo: bool) -> Leaks:
-    """Where these secrets lie on `node`. They go over standard input, past Testinfra, which has none."""
+def as_root(sudo: str | None) -> tuple[tuple[str, ...], bytes]:
+    """Words before a command that needs root, and what it reads before its own input."""
+    if sudo:
+        return sudo_password.AS_ROOT, sudo_password.before_input(sudo)
+    return (() if sudo is None else ("sudo", "-n")), b""
+
+
+def hunt(node: str, ssh_config: Path, secrets: Iterable[str], *, sudo: str | None) -> Leaks:
+    """Where these secrets lie on `node`. They go over standard input, past Testinfra, which has none.
+
+    `sudo`: None = not needed, "" = it asks for no password, else where its password comes from.
+    """
     hunt_script = f"FOLDERS='{FOLDERS}'\n{_HUNT}"
-    command = [
-        "ssh",
-        "-F",
-        str(ssh_config),
-        node,
-        *(["sudo", "-n"] if sudo else []),
-        f"sh -c {shlex.quote(hunt_script)}",
-    ]
-    result = subprocess.run(command, input="\n".join(secrets), capture_output=True, text=True, timeout=60, check=False)
+    words, before = as_root(sudo)
+    command = ["ssh", "-F", str(ssh_config), node, shlex.join([*words, "sh", "-c", hunt_script])]
+    given = before.decode() + "\n".join(secrets)
+    result = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, f"{node}: the hunt for secrets failed: {result.stderr.strip()[-300:]}"
     rows = [line.split(" ", 3) for line in result.stdout.splitlines()]
     files = tuple((row[3], row[1], row[2]) for row in rows if row[0] == "file")

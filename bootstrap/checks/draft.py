@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from bootstrap.checks.finding import Finding, Keys
-from bootstrap.model import LAB_DRIVERS, Role
+from bootstrap.model import Role, is_lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Draft:
         """Which implementation fills `role`: the one the topology names, else the default; "" where there is none."""
         asked = self.providers.get(role.name)
         known = [provider.name for provider in role.providers]
-        return asked if asked in known else role.default_provider(lab=self.driver in LAB_DRIVERS)
+        return asked if asked in known else role.default_provider(lab=is_lab(self.driver, self.driver_settings))
 
     def gives(self, entry: Entry, role: str) -> tuple[Keys, list[str]]:
         """Where the file gives `role` to the nodes of an entry, and the list that stands there."""

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bootstrap.checks import ssh_driver
 from bootstrap.checks.draft import Draft
 from bootstrap.checks.fields import kind, plain
 from bootstrap.checks.finding import Finding, Keys, unknown
-from bootstrap.model import LAB_DRIVERS, VAGRANT_PROVIDERS
+from bootstrap.model import LAB_DRIVERS, VAGRANT_PROVIDERS, is_lab
 
 # driver -> setting -> type of its value. One row per driver in bootstrap/drivers/.
 DRIVERS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
@@ -28,7 +29,7 @@ DRIVERS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
         "cpus": (int,),
         "publish": (dict,),
     },
-    "ssh": {"user": (str,), "port": (int,)},
+    "ssh": ssh_driver.SETTINGS,
 }
 
 
@@ -44,15 +45,17 @@ def driver(draft: Draft) -> Iterator[Finding]:
         keys: Keys = ("driver", key)
         if key not in known:
             yield unknown(draft.file, keys, key, known, kind="setting", of=f"driver {draft.driver}")
-        elif not isinstance(value, known[key]) or isinstance(value, bool):
+        elif not isinstance(value, known[key]) or (isinstance(value, bool) and bool not in known[key]):
             wanted = kind(known[key][0]())
             yield draft.finding(keys, value, f"must be {wanted}, not {kind(value)}", _fix(known[key][0], value))
-        elif isinstance(value, Mapping):
+        elif key == "publish" and isinstance(value, Mapping):
             yield from _publish(draft, value)
         elif key == "provider" and value not in VAGRANT_PROVIDERS:
             yield unknown(draft.file, keys, str(value), VAGRANT_PROVIDERS, kind="provider", of="driver vagrant")
         elif key == "port" and isinstance(value, int) and not 1 <= value <= 65535:
             yield draft.finding(keys, value, "not a port from 1 to 65535", "write port: 22, or where sshd listens")
+    if draft.driver == "ssh":
+        yield from ssh_driver.findings(draft)
 
 
 def _publish(draft: Draft, published: Mapping[str, Any]) -> Iterator[Finding]:
@@ -71,6 +74,8 @@ def _is_mapping(text: object) -> bool:
 
 
 def _fix(wanted: type, value: object) -> str:
+    if wanted in ssh_driver.FIXES and wanted is not dict:
+        return ssh_driver.FIXES[wanted]
     if wanted is str:
         return f'put quotes around it: "{plain(value)}"'
     return "write a number without quotes" if wanted is int else 'write publish: {edge-1: ["127.0.0.1:8080:80"]}'
@@ -78,6 +83,13 @@ def _fix(wanted: type, value: object) -> str:
 
 def production(draft: Draft) -> Iterator[Finding]:
     """Throwaway machines carry no production."""
+    if draft.production and draft.driver == "ssh" and is_lab(draft.driver, draft.driver_settings):
+        yield draft.finding(
+            ("driver", "lab"),
+            True,
+            "hosts that share a kernel are for the lab, and production is true",
+            "remove it",
+        )
     if draft.production and draft.driver in LAB_DRIVERS:
         yield draft.finding(
             ("driver", "name"),

@@ -9,8 +9,8 @@ from bootstrap import paths, ssh_keys
 from bootstrap.drivers import Created, docker, docker_network, env_option, vagrant_inputs, vagrant_provider
 from bootstrap.drivers.docker_cli import docker as docker_command
 from bootstrap.drivers.docker_machine import Action, container_name, create_arguments, decide
-from bootstrap.drivers.ssh import KnownHosts
 from bootstrap.drivers.vagrant_cli import Tool, ensure
+from bootstrap.host_keys import KnownHosts
 from bootstrap.model import Cluster, Machine
 from bootstrap.process import Progress
 

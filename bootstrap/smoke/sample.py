@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bootstrap.model import LAB_DRIVERS, Cluster
+from bootstrap.model import Cluster
 
 HELLO = "/hello"  # stays, so that there is something to look at
 SCRATCH = "/utopia-smoke"  # is scaled, changed and removed
@@ -81,7 +81,7 @@ def url(cluster: Cluster) -> str:
     if not edges or ROLE not in cluster.roles:
         return ""
     inside = next(port.number for port in cluster.roles[ROLE].ports if port.name == "http")
-    if cluster.driver not in LAB_DRIVERS:
+    if not cluster.lab:
         return f"http://{hosts(HELLO, cluster.domain)[1]}/"
     published: Mapping[str, list[str]] = cluster.driver_settings.get("publish") or {}
     for mapping in (text for edge in edges for text in published.get(edge.name, ())):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import host_with_password
 import mesos_smoke
 import node_facts
 import pytest
@@ -27,7 +28,7 @@ from mesos_smoke import Smoke
 from node_facts import Facts, Leaks
 from testinfra.host import Host
 
-from bootstrap import catalogue, config, paths, plan, ssh_config, status
+from bootstrap import catalogue, config, drivers, paths, plan, ssh_config, status
 from bootstrap.catalogue import Entry
 from bootstrap.health.net import Login
 from bootstrap.model import BASE_ROLE, Cluster, Node
@@ -197,14 +198,21 @@ def hosts(cluster: Cluster) -> Callable[[str], Host]:
         if name not in known:
             config = ssh_config.path_of(cluster.env)
             assert config.exists(), f"{config} is not there: bootstrap cluster --env {cluster.env} --only machines"
-            known[name] = testinfra.get_host(f"ssh://{name}", ssh_config=str(config), sudo=_needs_sudo(config))
+            sudo = sudo_of(name)
+            host = testinfra.get_host(f"ssh://{name}", ssh_config=str(config), sudo=sudo is not None)
+            known[name] = host_with_password.of(host, sudo) if sudo else host
         return known[name]
 
     return host_of
 
 
-def _needs_sudo(config: Path) -> bool:
-    return re.search(r"^\s*User (?!root$)", config.read_text(), re.MULTILINE) is not None
+@pytest.fixture(scope="session")
+def sudo_of(cluster: Cluster) -> Callable[[str], str | None]:
+    """How root is become on a node: None = one logs in as root, "" = sudo asks for nothing, else where to read."""
+    if cluster.driver != "ssh":
+        return lambda _name: None
+    machines = {machine.node: machine for machine in drivers.get(cluster).machines()}
+    return lambda name: None if machines[name].user == "root" else machines[name].sudo_password
 
 
 @pytest.fixture
@@ -216,6 +224,7 @@ def host(hosts: Callable[[str], Host], node: Node) -> Host:
 def under_way(
     selection: Selection,
     hosts: Callable[[str], Host],
+    sudo_of: Callable[[str], str | None],
     component_settings: Callable[[str], dict[str, Any]],
     artifacts: dict[str, Entry],
 ) -> Iterator[UnderWay]:
@@ -228,7 +237,7 @@ def under_way(
     with ThreadPoolExecutor(4) as pool:
         begun = UnderWay(pool.submit(_at_once, chosen, lambda name: node_facts.gather(hosts(name), name, command)))
         if selection.nodes(BASE_ROLE):
-            begun.hunts = pool.submit(_hunt, cluster, chosen)
+            begun.hunts = pool.submit(_hunt, cluster, chosen, sudo_of)
         if selection.nodes(AGENT_ROLE):
             begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
         if engines := {node.name for node in selection.nodes(ENGINE_ROLE)}:
@@ -263,11 +272,11 @@ def smoke(under_way: UnderWay) -> Smoke:
     return under_way.smoke.result()
 
 
-def _hunt(cluster: Cluster, names: set[str]) -> dict[str, Leaks | Exception]:
+def _hunt(cluster: Cluster, names: set[str], sudo_of: Callable[[str], str | None]) -> dict[str, Leaks | Exception]:
     config, secrets = ssh_config.path_of(cluster.env), Secrets(cluster.env)
     values = [secrets.value(name) for name in secrets.names()]
     assert values, f"environment {cluster.env} has no secrets: it is not made"
-    return _at_once(names, lambda name: node_facts.hunt(name, config, values, sudo=_needs_sudo(config)))
+    return _at_once(names, lambda name: node_facts.hunt(name, config, values, sudo=sudo_of(name)))
 
 
 def _smoke(selection: Selection, image: str) -> Smoke:

@@ -13,8 +13,8 @@ import paramiko
 
 
 class Server(paramiko.ServerInterface):
-    def __init__(self, lab: SshLab) -> None:
-        self.lab = lab
+    def __init__(self, lab: SshLab, transport: paramiko.Transport) -> None:
+        self.lab, self.transport = lab, transport
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -24,6 +24,13 @@ class Server(paramiko.ServerInterface):
         return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(self, chanid: int, origin: object, destination: tuple[str, int]) -> int:
+        if self.lab.mode == "no-forwarding":
+            return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        self.lab.forwarded.append(destination)
+        threading.Thread(target=self.lab.forward, args=(self.transport, chanid, destination), daemon=True).start()
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
@@ -55,6 +62,9 @@ class SshLab:
         self.accepted = public_key.read_text().split()[1]
         self.host_key = paramiko.ECDSAKey.generate()
         self.commands: list[str] = []
+        self.forwarded: list[tuple[str, int]] = []
+        self.accepting = threading.Lock()
+        self.channels: dict[tuple[paramiko.Transport, int], paramiko.Channel] = {}
         self.connections = 0
         self.mode = ""
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -82,7 +92,29 @@ class SshLab:
             transport.add_server_key(self.host_key)
             self.transports.append(transport)
             with contextlib.suppress(paramiko.SSHException, EOFError):  # a client that refuses us hangs up
-                transport.start_server(server=Server(self), event=threading.Event())
+                transport.start_server(server=Server(self, transport), event=threading.Event())
+
+    def forward(self, transport: paramiko.Transport, chanid: int, destination: tuple[str, int]) -> None:
+        """Both ways between a channel and a port, as a jump host does."""
+        with self.accepting:  # whoever accepts gets any channel: it is left for the thread that waits for it
+            while (transport, chanid) not in self.channels:
+                channel = transport.accept(10)
+                self.channels[transport, channel.get_id()] = channel
+            channel = self.channels[transport, chanid]
+        with socket.create_connection(destination) as target:
+            up = threading.Thread(target=self._copy_socket, args=(channel.recv, target), daemon=True)
+            up.start()
+            with contextlib.suppress(OSError):
+                while data := target.recv(65536):
+                    channel.sendall(data)
+            channel.close()
+
+    @staticmethod
+    def _copy_socket(receive, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := receive(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
     def execute(self, channel: paramiko.Channel, command: str) -> None:
         if self.mode == "die":

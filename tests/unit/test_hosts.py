@@ -10,13 +10,14 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
 import pytest
 
-from bootstrap import file_tree, known_hosts, ssh_config, ssh_keys
-from bootstrap.errors import ExitStatus, HostKeyError, UnreachableError
+from bootstrap import file_tree, known_hosts, ssh_config, ssh_errors, ssh_keys, sudo_password
+from bootstrap.errors import ExitStatus, HostKeyError, SudoError, UnreachableError
 from bootstrap.hosts import Hosts, Result
 from bootstrap.model import Machine
 
@@ -292,3 +293,142 @@ def test_the_key_is_made_once_and_ours_alone(state: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     public = key.with_name("id_ed25519.pub").read_text().split()
     assert paramiko.Ed25519Key.from_private_key_file(str(key)).get_base64() == public[1]
+
+
+# --- hosts that are not ours: jump hosts, keys, sudo ---------------------------------------------
+
+
+@pytest.fixture
+def behind(lab, state: Path) -> Iterator:
+    """A second server, reached through the first."""
+    key = ssh_keys.ensure("e")
+    with ssh_server.running(key.with_name(f"{key.name}.pub")) as inner:
+        yield inner
+
+
+def through(lab, behind, **changes: object) -> Machine:
+    hop = machine(lab, "jump.127.0.0.1")
+    return Machine("agent-1", "127.0.0.1", behind.port, "root", (behind.host_key_line,), through=hop, **changes)
+
+
+def test_one_connection_to_the_jump_host_serves_all_behind_it(lab, behind) -> None:
+    machines = [through(lab, behind), replace(through(lab, behind), node="agent-2")]
+    with Hosts("e", machines) as hosts:
+        outcomes = hosts.run_all("echo hi")
+    assert {result.out for result in outcomes.values()} == {"hi\n"}
+    assert (lab.connections, behind.connections) == (1, 2)
+    assert lab.forwarded == [("127.0.0.1", behind.port)] * 2
+    assert lab.commands == []
+
+
+def test_the_jump_hosts_key_is_checked_before_anything_behind_it(lab, behind) -> None:
+    strange = paramiko.ECDSAKey.generate()
+    hop = machine(lab, "jump.127.0.0.1", host_keys=(f"{strange.get_name()} {strange.get_base64()}",))
+    with Hosts("e", [replace(through(lab, behind), through=hop)]) as hosts, pytest.raises(HostKeyError, match="jump"):
+        hosts.run("agent-1", "true")
+    assert behind.connections == 0
+
+
+def test_a_jump_host_that_forbids_forwarding(lab, behind) -> None:
+    lab.mode = "no-forwarding"
+    with Hosts("e", [through(lab, behind)]) as hosts, pytest.raises(UnreachableError) as caught:
+        hosts.run("agent-1", "true")
+    assert caught.value.what == "agent-1 cannot be reached through the jump host 127.0.0.1"
+    assert "AllowTcpForwarding" in caught.value.cause
+
+
+def test_the_keys_that_a_host_shows_are_read_without_logging_in(lab, behind) -> None:
+    with Hosts("e", [machine(lab, "jump.127.0.0.1")]) as hosts:
+        assert hosts.offered_keys(machine(lab, host_keys=())) == (lab.host_key_line,)
+        assert hosts.offered_keys(through(lab, behind)) == (behind.host_key_line,)
+    assert behind.commands == []
+
+
+def test_the_operators_key_is_offered_instead_of_the_environments(lab, tmp_path: Path) -> None:
+    key = ssh_keys.ensure("e")
+    own = machine(lab, key=str(key))
+    with Hosts("other", [own]) as hosts:
+        assert hosts.run("admin-1", "echo in").out == "in\n"
+    third = replace(own, key=str(ssh_keys.ensure("third")))
+    with Hosts("other", [third]) as hosts, pytest.raises(UnreachableError, match="refused our SSH key") as caught:
+        hosts.run("admin-1", "true")
+    assert caught.value.lines[1] == f"offered: {ssh_keys.ensure('third')}"
+
+
+@pytest.fixture
+def sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program `sudo` that asks for the password `right`, and the file that has it."""
+    sudo_password.forget()
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sudo").write_text(FAKE_SUDO)
+    (folder / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    file = tmp_path / "password"
+    file.write_text("right\n")
+    file.chmod(0o600)
+    return file
+
+
+FAKE_SUDO = """#!/bin/sh
+if [ "$1" = -n ]; then echo 'sudo: a password is required' >&2; exit 1; fi
+shift 4
+read -r password
+[ "$password" = right ] || { echo 'sudo: 1 incorrect password attempt' >&2; exit 1; }
+exec "$@"
+"""
+
+
+def test_sudo_with_a_password(lab, sudo: Path) -> None:
+    with Hosts("e", [machine(lab, user="ops", sudo_password=str(sudo))]) as hosts:
+        data = os.urandom(500_000)
+        assert hosts.run("admin-1", "wc -c", sudo=True, stdin=data).out == "500000\n"
+        assert hosts.run("admin-1", "cat", sudo=True, stdin="own input").out == "own input"
+        assert hosts.run("admin-1", "cat", sudo=True).out == ""
+    assert not any("right" in command for command in lab.commands)
+    assert sum(command == sudo_password.PROBE for command in lab.commands) == 1
+
+
+def test_a_wrong_password_is_told_before_any_input_is_sent(lab, sudo: Path) -> None:
+    sudo.write_text("wrong\n")
+    ops = machine(lab, user="ops", sudo_password=str(sudo))
+    with Hosts("e", [ops]) as hosts, pytest.raises(SudoError, match="ops cannot become root on admin-1") as caught:
+        hosts.run("admin-1", "cat", sudo=True, stdin="secret")
+    assert caught.value.cause == f"the password from {sudo} is not that of ops there"
+    assert lab.commands == [sudo_password.PROBE]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "cause", "step"),
+    [
+        (1, "sudo: a password is required", "names none", "driver.hosts.admin-1.sudo_password"),
+        (1, "ops is not in the sudoers file.", "not in the sudoers", "adduser ops sudo"),
+        (1, "sudo: sorry, you must have a tty to run sudo", "at a terminal only", "!requiretty"),
+        (127, "sh: 1: sudo: not found", "not installed", "apt-get install sudo"),
+        (9, "odd", "see the lines above", "log in as ops"),
+    ],
+)
+def test_why_one_cannot_become_root(status: int, said: str, cause: str, step: str) -> None:
+    error = ssh_errors.no_root(Machine("admin-1", "10.0.0.1", 22, "ops", ()), status, [said])
+    assert (cause in error.cause, step in error.next_step) == (True, True), error.as_json()
+
+
+def test_openssh_is_told_the_same_way_in(state: Path) -> None:
+    hop = Machine("jump.192.0.2.1", "192.0.2.1", 22, "gate", ("ssh-ed25519 AAAAhop",), key="/keys/gate")
+    nodes = [
+        Machine("admin-1", "10.0.0.1", 22, "ops", ("ssh-ed25519 AAAAone",), key="/keys/ops", through=hop),
+        Machine("agent-1", "10.0.0.2", 22, "ops", ("ssh-ed25519 AAAAtwo",), agent=True, through=hop),
+    ]
+    with Hosts("e", nodes) as hosts:
+        config = hosts.write_ssh_config()
+    assert config.read_text().count("Host jump.192.0.2.1\n") == 1
+    known = (config.parent / "known_hosts").read_text().splitlines()
+    assert known[0] == "jump.192.0.2.1,192.0.2.1 ssh-ed25519 AAAAhop"
+
+    def asked(name: str) -> dict[str, str]:
+        done = subprocess.run(["ssh", "-G", "-F", str(config), name], capture_output=True, text=True, check=True)
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+
+    assert asked("admin-1")["proxyjump"] == "jump.192.0.2.1"
+    assert asked("jump.192.0.2.1")["user"] == "gate"
+    assert (asked("admin-1")["identitiesonly"], asked("agent-1")["identitiesonly"]) == ("yes", "no")

@@ -98,11 +98,11 @@ def test_hunt_finds_what_it_is_to_find(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "leak").chmod(0o640)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(node_facts, "FOLDERS", f"{tmp_path} /not-there")
-    assert node_facts.hunt("here", tmp_path, ["not-there-0123456789"], sudo=False).files == ()
+    assert node_facts.hunt("here", tmp_path, ["not-there-0123456789"], sudo=None).files == ()
     holder = subprocess.Popen(["sleep", "60"], env={"SECRET": secret})
     talker = subprocess.Popen(["sh", "-c", "read line", secret], stdin=subprocess.PIPE)
     try:
-        found = node_facts.hunt("here", tmp_path, [secret], sudo=False)
+        found = node_facts.hunt("here", tmp_path, [secret], sudo=None)
     finally:
         for process in (holder, talker):
             process.kill()

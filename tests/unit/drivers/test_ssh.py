@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from bootstrap.drivers.ssh import KnownHosts
+from bootstrap.host_keys import KnownHosts
 
 PLAIN = """\
 # a comment
