@@ -46,9 +46,10 @@ class Artifact:
         return row | ({"image": self.image} if self.image else {})
 
 
-def ensure(names: Iterable[str], progress: Progress) -> dict[str, Artifact]:
-    """The named artifacts, fetched or built if they are missing."""
-    return Store().ensure(list(names), progress)
+def ensure(names: Iterable[str], progress: Progress, versions: Mapping[str, str] | None = None) -> dict[str, Artifact]:
+    """The named artifacts in the releases that `versions` chooses, fetched or built if they are missing."""
+    entries = catalogue.chosen(catalogue.load(), versions or {})
+    return Store(entries=entries).ensure(list(names), progress)
 
 
 class Store:

@@ -6,7 +6,7 @@ import datetime
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from bootstrap import paths
 from bootstrap.errors import InvalidTopologyError, UsageError
 
 FILE = paths.PILLAR / "artifacts.yaml"
-KEYS = ("version", "file", "sha256", "size", "licence", "end_of_life", "image", "baked", "sources")
+KEYS = ("version", "file", "sha256", "size", "licence", "end_of_life", "image", "baked", "sources", "releases")
+_OF_A_RELEASE = ("file", "sha256", "size", "end_of_life", "image", "sources")
 KINDS = ("url", "mirror", "package-index", "maven", "build")
 BUILDERS = ("mesos", "task-image", "open-files", "service-wheels", "services")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +38,8 @@ class Source:
 class Entry:
     """One artifact. `sha256` is None for what we build, "" where the operator has to fill it in. `size` in bytes.
 
-    `baked`: part of the machine image; what changes with every edit is sent instead.
+    `baked`: part of the machine image; what changes with every edit is sent instead. `releases`: others that an
+    environment may choose, by version.
     """
 
     name: str
@@ -50,6 +52,12 @@ class Entry:
     image: str | None
     sources: tuple[Source, ...]
     baked: bool = True
+    releases: Mapping[str, Entry] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Every release that can be chosen, the default first."""
+        return (self.version, *self.releases)
 
 
 def load(path: Path = FILE) -> dict[str, Entry]:
@@ -91,6 +99,11 @@ def pick(entries: Mapping[str, Entry], names: list[str]) -> list[Entry]:
     return [entries[name] for name in names]
 
 
+def chosen(entries: Mapping[str, Entry], versions: Mapping[str, str]) -> dict[str, Entry]:
+    """The entries with the releases that an environment chose (`versions:`) in their places."""
+    return {name: entry.releases.get(versions.get(name, ""), entry) for name, entry in entries.items()}
+
+
 def _problems(name: str, row: Any, everything: Mapping[str, Any]) -> list[str]:
     if not isinstance(row, dict):
         return [": not a mapping"]
@@ -117,7 +130,32 @@ def _problems(name: str, row: Any, everything: Mapping[str, Any]) -> list[str]:
         found += [f".sources[{index}]{text}" for text in _source_problems(name, source, everything)]
     if not found and any("build" not in source for source in sources or []) and "sha256" not in row:
         found.append(".sha256: mandatory for what is fetched (null if you have yet to find it out)")
+    return found + _release_problems(name, row, everything)
+
+
+def _release_problems(name: str, row: Mapping[str, Any], everything: Mapping[str, Any]) -> list[str]:
+    releases = row.get("releases") or {}
+    if not isinstance(releases, dict):
+        return [".releases: not a mapping of versions"]
+    found = []
+    for version, release in releases.items():
+        where = f".releases.{version}"
+        if not isinstance(version, str):
+            found.append(f"{where}: a version is text: put quotes around it")
+        elif version == str(row.get("version")):
+            found.append(f"{where}: that is the default already")
+        elif not isinstance(release, dict):
+            found.append(f"{where}: not a mapping")
+        else:
+            found += [f"{where}.{key}: unknown key" for key in release if key not in _OF_A_RELEASE]
+            found += [f"{where}{text}" for text in _problems(name, _release_row(row, version, release), everything)]
     return found
+
+
+def _release_row(row: Mapping[str, Any], version: str, release: Mapping[str, Any]) -> dict[str, Any]:
+    """A release as a row of its own: what tells its file apart comes from it alone."""
+    kept = {key: row[key] for key in ("licence", "end_of_life", "image", "baked") if key in row}
+    return {**kept, **release, "version": version}
 
 
 def _source_problems(name: str, source: Any, everything: Mapping[str, Any]) -> list[str]:
@@ -150,6 +188,10 @@ def _entry(name: str, row: Mapping[str, Any]) -> Entry:
         image=row.get("image"),
         sources=tuple(_source(source) for source in row["sources"]),
         baked=row.get("baked", True),
+        releases={
+            version: _entry(name, _release_row(row, version, release))
+            for version, release in (row.get("releases") or {}).items()
+        },
     )
 
 

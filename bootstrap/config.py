@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bootstrap import checks, paths, pure_yaml
+from bootstrap import catalogue, checks, paths, pure_yaml
 from bootstrap.checks import roles as role_table
 from bootstrap.checks import settings as setting_rules
 from bootstrap.checks import topology
@@ -84,6 +84,7 @@ def check(
     draft = topology.read(name, document.file, document.data, roles, findings)
     draft.defaults = lambda component: _defaults(salt, component, findings)
     draft.removed = removed
+    draft.releases = lambda: {name: entry.versions for name, entry in catalogue.load(pillar / "artifacts.yaml").items()}
     draft.remembered_in = str(_remembered_file(name))
     draft.remembered = _remembered(name, findings)
     findings += checks.run(draft)
@@ -214,6 +215,7 @@ def _cluster(draft: Draft, path: Path) -> Cluster:
         roles=_in_use(draft),
         settings=draft.settings,
         production=draft.production,
+        versions=dict(draft.versions),
     )
 
 

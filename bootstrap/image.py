@@ -39,7 +39,7 @@ def ensure(cluster: Cluster, progress: Progress) -> str:
     roles = image_roles(cluster)
     named = {name for role in roles for name in role.artifacts}
     wanted = sorted(name for name in named if name not in entries or entries[name].baked)
-    found = artifacts.ensure(wanted, progress)
+    found = artifacts.ensure(wanted, progress, cluster.versions)
     components = component_order(roles)
     given = str(cluster.driver_settings.get("base") or "")
     base = _given_base(given, progress) if given else f"{BASE_REPOSITORY}:{base_key()}"

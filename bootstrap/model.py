@@ -126,7 +126,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One validated environment. `settings`: component -> key -> value, only what differs."""
+    """One validated environment. `settings`: component -> key -> value, only what differs.
+
+    `versions`: artifact -> release, where it is not the catalogue's default.
+    """
 
     env: str
     path: Path
@@ -138,6 +141,7 @@ class Cluster:
     roles: Mapping[str, Role]
     settings: Mapping[str, Mapping[str, Any]]
     production: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lab(self) -> bool:

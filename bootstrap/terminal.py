@@ -30,6 +30,16 @@ def confirmed(text: str, question: str) -> bool:
         return answers.readline().strip().lower() == "yes"
 
 
+def typed(question: str) -> str | None:
+    """A line that a person typed; None where there is nobody."""
+    if not present():
+        return None
+    with _LOCK, _TERMINAL.open("r", encoding="utf-8") as answers, _TERMINAL.open("w", encoding="utf-8") as screen:
+        screen.write(question)
+        screen.flush()
+        return answers.readline().strip()
+
+
 def secret(prompt: str) -> str | None:
     """What a person typed, unseen; None where there is nobody."""
     if not present():

@@ -12,7 +12,17 @@ Rule = Callable[[Draft], Iterator[Finding]]
 
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order in which its findings are told."""
-    from bootstrap.checks import drivers, ensembles, marathon_flags, nodes, ports, providers, resources, settings
+    from bootstrap.checks import (
+        drivers,
+        ensembles,
+        marathon_flags,
+        nodes,
+        ports,
+        providers,
+        resources,
+        settings,
+        versions,
+    )
 
     return (
         nodes.environment,
@@ -35,6 +45,7 @@ def rules() -> tuple[Rule, ...]:
         resources.resources,
         resources.attributes,
         providers.providers,
+        versions.versions,
         settings.settings,
         marathon_flags.flags,
         ensembles.spare,

@@ -41,6 +41,7 @@ class Draft:
 
     `everywhere`: roles that every node has; they are among the roles of each entry as well.
     `defaults(component)` gives the settings of salt/<component>/defaults.yaml, None where there are none.
+    `releases()` gives the versions of every artifact of the catalogue, the default first.
     `remembered`: node -> ZooKeeper id at the last run. `removed`: old "component.key" -> what to do now.
     """
 
@@ -56,8 +57,10 @@ class Draft:
     settings: Mapping[str, Any]
     providers: Mapping[str, Any] = field(default_factory=dict)
     everywhere: tuple[str, ...] = ()
+    versions: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = True
     defaults: Callable[[str], Mapping[str, Any] | None] = lambda _component: None
+    releases: Callable[[], Mapping[str, tuple[str, ...]]] = dict
     remembered: Mapping[str, int] = field(default_factory=dict)
     remembered_in: str = ""
     removed: Mapping[str, str] = field(default_factory=dict)

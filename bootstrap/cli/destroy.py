@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from bootstrap import guard
 from bootstrap.errors import ExitStatus, InvalidTopologyError, UsageError
 from bootstrap.report import Report
 
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Keys and secrets stay unless asked for."""
     parser.add_argument("--node", metavar="NODE", help="this machine only; the next `cluster` makes it anew")
     parser.add_argument("--state", action="store_true", help="keys, secrets, CA and journal as well")
-    parser.add_argument("--yes", metavar="ENV", help="the environment's name, asked for where `production: true`")
+    guard.add_argument(parser)
 
 
 def run(args: argparse.Namespace, report: Report) -> ExitStatus:
@@ -54,14 +55,17 @@ def _target(args: argparse.Namespace, report: Report) -> tuple[str, Callable[[],
         path = config.locate(args.env)
         env = path.resolve().parent.name
         state_folder.check_file(env, path)
-        report.line(f"{error.what}: going by the label utopia.env={env} alone")  # such machines are never production
+        _confirm(env, guard.says_production(path), args)
+        report.line(f"{error.what}: going by the label utopia.env={env} alone")
         return env, lambda: docker.destroy(env, args.node)
     state_folder.check(cluster)
-    if cluster.production and args.yes != cluster.env:
-        raise UsageError(
-            f"'{cluster.env}' is marked production: true",
-            next_step=f"add --yes {cluster.env} if you mean it",
-        )
     if args.node and args.node not in {node.name for node in cluster.nodes}:
         raise UsageError(f"there is no node '{args.node}'", next_step=f"bootstrap nodes --env {args.env}")
+    _confirm(cluster.env, cluster.production, args)
     return cluster.env, lambda: drivers.get(cluster).destroy(args.node)
+
+
+def _confirm(env: str, production: bool, args: argparse.Namespace) -> None:
+    what = f"removes the machine of {args.node}" if args.node else "removes its machines"
+    state = ", its CA, keys, secrets and journal" if args.state else ""
+    guard.confirm(env, production=production, action=f"{what}{state}", given=args.yes)

@@ -81,7 +81,7 @@ class Context:
             if self._artifacts is None:
                 from bootstrap import artifacts
 
-                self._artifacts = artifacts.ensure(self.plan.artifacts, self.teller("artifacts"))
+                self._artifacts = artifacts.ensure(self.plan.artifacts, self.teller("artifacts"), self.cluster.versions)
             return self._artifacts
 
     @property

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bootstrap import artifacts, builders, catalogue, fetching, pip_fetch
 from bootstrap.artifacts import Store
@@ -441,3 +442,34 @@ def test_maven_gives_something_else(tmp_path, monkeypatch, script, said):
     with pytest.raises(ArtifactError) as caught:
         with_maven(tmp_path, monkeypatch, script)
     assert said in " ".join(caught.value.lines)
+
+
+RELEASE = {"file": "a2.deb", "sha256": "ab" * 32, "sources": [{"mirror": "a2.deb"}]}
+
+
+@pytest.mark.parametrize(
+    ("releases", "said"),
+    [
+        ({"2": RELEASE}, None),
+        ([RELEASE], ".releases: not a mapping of versions"),
+        ({2: RELEASE}, ".releases.2: a version is text: put quotes around it"),
+        ({"1": RELEASE}, ".releases.1: that is the default already"),
+        ({"2": "a2.deb"}, ".releases.2: not a mapping"),
+        ({"2": {**RELEASE, "licence": "MIT"}}, ".releases.2.licence: unknown key"),
+        ({"2": {"file": "a2.deb", "sha256": None}}, ".releases.2.sources: missing"),
+        ({"2": {"file": "a2.deb", "sources": [{"mirror": "a"}]}}, ".releases.2.sha256: mandatory for what is fetched"),
+    ],
+)
+def test_other_releases_are_whole_rows(tmp_path, releases, said):
+    row = {"version": "1", "file": "a.deb", "sha256": "cd" * 32, "licence": "MIT", "sources": [{"mirror": "a.deb"}]}
+    path = tmp_path / "artifacts.yaml"
+    path.write_text(yaml.safe_dump({"artifacts": {"a": {**row, "baked": False, "releases": releases}}}))
+    if said is None:
+        entries = catalogue.load(path)
+        assert entries["a"].versions == ("1", "2")
+        chosen = catalogue.chosen(entries, {"a": "2"})["a"]
+        assert (chosen.version, chosen.file, chosen.licence, chosen.baked) == ("2", "a2.deb", "MIT", False)
+        return
+    with pytest.raises(InvalidTopologyError) as wrong:
+        catalogue.load(path)
+    assert any(f"artifacts.a{said}" in line for line in wrong.value.lines)

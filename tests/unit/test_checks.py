@@ -46,6 +46,7 @@ def _check(tree, case):
     table = _changed(_DATA["table"], case.get("table"))
     (tree / "pillar/env/lab/cluster.yaml").write_text(yaml.safe_dump(topology, sort_keys=False))
     (tree / "pillar/roles.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
+    (tree / "pillar/artifacts.yaml").write_text(yaml.safe_dump(_DATA["artifacts"], sort_keys=False))
     if "remembered" in case:
         (tree / "state/lab").mkdir(parents=True)
         (tree / "state/lab/zookeeper-ids.json").write_text(json.dumps(case["remembered"]))
