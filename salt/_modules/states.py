@@ -7,11 +7,11 @@ goes with it.
 
 import fcntl
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 LOCK = Path("/run/utopia-states.lock")
 _LOOK_SECONDS = 0.2
+_HELD = "utopia_states_lock"  # key of the open lock in the context of a run
 
 
 def apply(mods, pillar=None):
@@ -21,10 +21,27 @@ def apply(mods, pillar=None):
 
     CLI Example: salt '*' states.apply base,java
     """
-    with _turn():
+    with LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         while __salt__["state.running"]():  # one that was started by hand knows nothing of the lock
             time.sleep(_LOOK_SECONDS)
-        return __salt__["state.apply"](mods, concurrent=True, **({"pillar": pillar} if pillar else {}))
+        __context__[_HELD] = lock  # Salt loads this module several times in a process: they share the context
+        try:
+            return __salt__["state.apply"](mods, concurrent=True, **({"pillar": pillar} if pillar else {}))
+        finally:
+            del __context__[_HELD]
+
+
+def step_aside():
+    """This run does nothing but wait from now on: others may go on. `step_back` must follow."""
+    if _HELD in __context__:
+        fcntl.flock(__context__[_HELD], fcntl.LOCK_UN)
+
+
+def step_back():
+    """This run goes on, when others that have begun have ended or step aside."""
+    if _HELD in __context__:
+        fcntl.flock(__context__[_HELD], fcntl.LOCK_EX)
 
 
 def running():
@@ -32,16 +49,9 @@ def running():
 
     CLI Example: salt '*' states.running
     """
-    with LOCK.open("a", encoding="ascii") as lock:
+    with LOCK.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return ["a run of states is going on on this node (states.apply)"]
     return __salt__["state.running"]()
-
-
-@contextmanager
-def _turn():
-    with LOCK.open("a", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -10,13 +10,24 @@ def wait(name, timeout=60, unit=None):
     """Ask `readiness.probe` for `name` until it says ready; fail after `timeout` seconds.
 
     The failure carries the probe's last finding and the last lines of the journal of `unit` (default: `name`).
-    A foreign process on the service's port fails at once: waiting would not help.
+    A foreign process on the service's port fails at once: waiting would not help. While it waits, other runs of
+    states go on on this node.
     """
     deadline = time.monotonic() + timeout
-    pause = FIRST_PAUSE
     answer = __salt__["readiness.probe"](name)
     if __opts__["test"]:
         return _result(name, True if answer["ready"] else None, answer["detail"])
+    if not answer["ready"]:
+        __salt__["states.step_aside"]()
+        try:
+            return _wait(name, answer, deadline, timeout, unit)
+        finally:
+            __salt__["states.step_back"]()
+    return _result(name, True, answer["detail"])
+
+
+def _wait(name, answer, deadline, timeout, unit):
+    pause = FIRST_PAUSE
     while not answer["ready"]:
         squatter = __salt__["readiness.squatter"](name, unit)
         if squatter:

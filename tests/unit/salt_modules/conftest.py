@@ -27,7 +27,7 @@ def load() -> Callable[..., ModuleType]:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        vars(module).update(__salt__=salt or {}, __pillar__=pillar or {}, __opts__={"test": test})
+        vars(module).update(__salt__=salt or {}, __pillar__=pillar or {}, __opts__={"test": test}, __context__={})
         return module
 
     return make

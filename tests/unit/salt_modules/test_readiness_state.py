@@ -22,18 +22,30 @@ def nobody(name, unit):
     return ""
 
 
+class Turn:
+    """The turn of a state run on a node: what was done with it."""
+
+    def __init__(self):
+        self.log = []
+        self.salt = {
+            "states.step_aside": lambda: self.log.append("aside"),
+            "states.step_back": lambda: self.log.append("back"),
+        }
+
+
 def test_a_ready_service_is_not_waited_for(load):
     state = load("_states/readiness", salt={"readiness.probe": answers(True)})
     assert state.wait("zookeeper") == {"name": "zookeeper", "result": True, "comment": "in sync", "changes": {}}
 
 
 def test_it_asks_until_the_service_is_ready(load):
-    state = load(
-        "_states/readiness", salt={"readiness.probe": answers(False, False, True), "readiness.squatter": nobody}
-    )
+    turn = Turn()
+    salt = {"readiness.probe": answers(False, False, True), "readiness.squatter": nobody}
+    state = load("_states/readiness", salt=salt | turn.salt)
     state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
     result = state.wait("zookeeper", timeout=5)
     assert (result["result"], result["changes"]) == (True, {})
+    assert turn.log == ["aside", "back"]  # others run their states meanwhile
 
 
 def test_the_bound_ends_the_wait_with_the_journal(load):
@@ -44,13 +56,15 @@ def test_the_bound_ends_the_wait_with_the_journal(load):
         return "java: no space left on device"
 
     salt = {"readiness.probe": answers(False), "readiness.squatter": nobody, "cmd.run_stdout": journal}
-    state = load("_states/readiness", salt=salt)
+    turn = Turn()
+    state = load("_states/readiness", salt=salt | turn.salt)
     state.FIRST_PAUSE = state.LONGEST_PAUSE = 0.001
     result = state.wait("zookeeper", timeout=0.01, unit="zookeeper-server")
     assert result["result"] is False
     assert "not ready within 0.01 s: is looking" in result["comment"]
     assert "no space left on device" in result["comment"]
     assert asked[0][-2:] == ["--unit", "zookeeper-server"]
+    assert turn.log == ["aside", "back"]
 
 
 @pytest.mark.parametrize(("ready", "result"), [(True, True), (False, None)])
@@ -64,7 +78,7 @@ def test_a_foreign_process_on_the_port_ends_the_wait_at_once(load):
         "readiness.probe": answers(False),
         "readiness.squatter": lambda name, unit: "port 2181 is held by python3 (process 812)",
     }
-    result = load("_states/readiness", salt=salt).wait("zookeeper", timeout=3600)
+    result = load("_states/readiness", salt=salt | Turn().salt).wait("zookeeper", timeout=3600)
     assert result["result"] is False
     assert "held by python3 (process 812)" in result["comment"]
 

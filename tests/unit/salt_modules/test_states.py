@@ -61,6 +61,29 @@ def test_running_tells_of_our_runs_and_of_others(make):
     assert module.running() == ["by hand"]
 
 
+def test_a_run_that_only_waits_lets_others_go_on(make):
+    log = []
+
+    def waits(_mods, **_kwargs):
+        first.step_aside()
+        make(lambda mods, **_kwargs: log.append(mods)).apply("other")
+        first.step_back()
+        assert make().running() != []
+        log.append("first")
+
+    first = make(waits)
+    first.apply("first")
+    assert log == ["other", "first"]
+    assert make().running() == []
+
+
+def test_stepping_aside_is_nothing_where_nobody_waits(make):
+    module = make()
+    module.step_aside()  # an image is baked without any master
+    module.step_back()
+    assert module.running() == []
+
+
 def test_a_run_may_find_more_in_its_pillar(make):
     given = []
     module = make(lambda mods, **kwargs: given.append((mods, kwargs)))
