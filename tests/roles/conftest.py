@@ -190,7 +190,7 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def hosts(cluster: Cluster) -> Callable[[str], Host]:
+def hosts(cluster: Cluster, sudo_of: Callable[[str], str | None]) -> Callable[[str], Host]:
     """Testinfra's host of a node, over the same SSH configuration that operators use."""
     known: dict[str, Host] = {}
 
