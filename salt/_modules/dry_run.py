@@ -3,6 +3,7 @@
 Each state is rendered anew from what the master serves and the pillar it compiles now, and is asked of the machine.
 """
 
+import salt.config
 import salt.fileclient
 import salt.state
 import salt.utils.state
@@ -50,8 +51,14 @@ class _KnowingClient(salt.fileclient.RemoteClient):
         self._sums = sums
 
     def hash_file(self, path, saltenv="base"):
-        known = self._sums.get(path.removeprefix(_PREFIX)) if path.startswith(_PREFIX) else None
-        return {"hsum": known, "hash_type": "sha256"} if known else super().hash_file(path, saltenv)
+        if not path.startswith(_PREFIX):
+            return super().hash_file(path, saltenv)
+        known = self._sums.get(path.removeprefix(_PREFIX))
+        return {"hsum": known, "hash_type": "sha256"} if known else ""  # not served
+
+    def master_opts(self):
+        """The master's, of which a run of states uses those that `bootstrap` leaves as Salt has them."""
+        return {**salt.config.DEFAULT_MASTER_OPTS, "file_roots": self.opts["file_roots"]}
 
     def file_list(self, saltenv="base", prefix=""):  # noqa: ARG002 - its base class's
         return sorted(path for path in self._sums if path.startswith(prefix))
