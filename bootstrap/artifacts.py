@@ -70,6 +70,24 @@ class Store:
         path = self._path(sha256) if sha256 else None
         return _artifact(entry, sha256, path) if sha256 and path and path.is_file() else None
 
+    def made_from(self, name: str) -> str:
+        """A hash of what a build of ours is made from today; "" for what is fetched."""
+        entry = self.entries[name]
+        sources = [source for source in entry.sources if source.kind == "build"]
+        return self._inputs_key(sources[0]) if sources else ""
+
+    def adopt(self, name: str, file: Path, sha256: str, made_from: str) -> bool:
+        """Take over a file that was had elsewhere, and checked; False where this checkout wants another one."""
+        entry = self.entries.get(name)
+        if entry is None or (made_from and made_from != self.made_from(name)) or entry.sha256 not in (None, sha256):
+            return False
+        draft = self._folder("partial") / f"{sha256}.{os.getpid()}"
+        shutil.copyfile(file, draft)
+        self._keep(draft, sha256)
+        if made_from:
+            _write(self._folder("built") / f"{name}-{made_from}", f"{sha256}\n".encode())
+        return True
+
     def verify(self, name: str) -> str:
         """ "ok", "missing" or "damaged"; reads the whole file."""
         found = self.find(name)

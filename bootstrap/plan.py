@@ -129,12 +129,18 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
         after = (phases[-1].name,) if phases else ()
         phases.append(Phase(name, name, after, admins if name == "artifacts" else everyone))
     present = {role.name for role in used}
-    for role in used:
+    closed = is_closed(cluster)
+    base = cluster.roles[BASE_ROLE].components if BASE_ROLE in cluster.roles else ()
+    for role in sorted(used, key=lambda role: role.name != ADMIN_ROLE) if closed else used:
         needs = _once(other for other in (*role.needs, *role.beside) if other in present)
+        components = role.components
         if role.name == BASE_ROLE:
-            needs = (_FIRST[-1],)
+            needs = (ADMIN_ROLE,) if closed else (_FIRST[-1],)
+        elif closed:  # the admin node serves the packages of all others, so it comes before them
+            needs = (_FIRST[-1],) if role.name == ADMIN_ROLE else _once((*needs, BASE_ROLE))
+            components = (*base, *components) if role.name == ADMIN_ROLE else components
         nodes = tuple(node.name for node in cluster.with_role(role.name))
-        phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, role.components))
+        phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, components))
     awaited = {need for phase in phases for need in phase.needs}
     last = tuple(phase.name for phase in phases if phase.name not in awaited)
     if present.issuperset(_SMOKE_ROLES):
@@ -212,6 +218,11 @@ def _certificates(cluster: Cluster, used: tuple[Role, ...]) -> Iterator[tuple[st
         if names:
             own = (f"{node.name}.{cluster.domain}", node.name)
             yield node.name, _once((*(name.format(domain=cluster.domain) for name in names), *own))
+
+
+def is_closed(cluster: Cluster) -> bool:
+    """Whether the nodes have no source of packages but the admin node."""
+    return cluster.settings.get(BASE_ROLE, {}).get("apt_from_admin") is True
 
 
 def _artifacts_url(cluster: Cluster) -> str:

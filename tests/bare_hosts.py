@@ -33,7 +33,8 @@ _CONTAINER_SH = paths.CHECKOUT / "packaging" / "image" / "container.sh"
 _INSTALL = f"""\
 rm -f /etc/ssh/ssh_host_*; : >/etc/machine-id
 useradd --create-home --shell /bin/bash {USER}
-systemctl enable --quiet ssh.service
+systemctl disable --quiet ssh.service
+for section in 1 2 3 4 5 6 7 8; do install -d "/usr/share/man/man$section"; done  # the base has no manual pages
 printf 'PasswordAuthentication no\\nUseDNS no\\nMaxStartups 64:30:128\\n' >/etc/ssh/sshd_config.d/site.conf
 rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
 """
@@ -47,7 +48,7 @@ rule='NOPASSWD: ALL'
 if [ "$2" = password ]; then rule=ALL; echo '{USER}:{PASSWORD}' | chpasswd; fi
 echo "{USER} ALL=(ALL) $rule" >/etc/sudoers.d/{USER}
 if [ -n "$3" ]; then echo "AllowUsers {USER}@$3" >>/etc/ssh/sshd_config.d/site.conf; fi
-systemctl restart ssh.service
+systemctl enable --now --quiet ssh.service
 cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub
 """
 

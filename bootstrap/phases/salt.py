@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap import file_tree, paths, salt_files, salt_install, salt_keys, salt_master, units
+from bootstrap import admin_packages, file_tree, paths, salt_files, salt_install, salt_keys, salt_master, units
 from bootstrap.errors import OperatorError, SaltError
 from bootstrap.hosts import Result
 from bootstrap.model import ADMIN_ROLE
 from bootstrap.phases import Context, PhaseResult
-from bootstrap.plan import Phase
+from bootstrap.plan import Phase, is_closed
 from bootstrap.salt_files import Files
 
 _API_SECONDS = 60.0  # from the master's start to its API answering
@@ -58,6 +58,7 @@ class _Bootstrap:
         self.changes = dict.fromkeys(phase.nodes, 0)
         self.notes: list[str] = []
         self.restarted = False
+        self.repository = admin_packages.find(context.cluster) if is_closed(context.cluster) else None
 
     def run(self) -> PhaseResult:
         wanted = self._wanted()
@@ -118,6 +119,8 @@ class _Bootstrap:
         plan, secrets = self.context.plan, self.context.secrets
         files = {name: artifact.as_pillar() for name, artifact in self.context.artifacts.items()}
         cluster = {**plan.pillar, "artifacts": {**plan.pillar["artifacts"], "files": files}}
+        if self.repository is not None:
+            cluster["packages"] = self.repository.as_pillar(plan.pillar["artifacts"]["url"])
         nodes = {
             name: {**values, "secrets": secrets.values(plan.secrets[name]), **self._certificate(name)}
             for name, values in plan.node_pillar.items()
@@ -179,6 +182,8 @@ class _Bootstrap:
         self.changes[wanted.admin] += len(differing.files) + len(differing.remove)
         self._note_restarts(wanted.admin, result, differing.files)
         self._artifacts(wanted.admin, found)
+        if self.repository is not None:
+            self.changes[wanted.admin] += self.repository.put(self.context.hosts, wanted.admin, self.progress)
 
     def _note_restarts(self, node: str, result: Result, files: Files) -> None:
         started = units.started_of(result.out)

@@ -1,4 +1,5 @@
 include:
+  - base.apt
   - base.install
   - base.config
 {%- if pillar.get('lab') %}

@@ -190,3 +190,46 @@ def test_an_agent_without_resources_in_the_topology_offers_what_was_measured_onc
     kept = [chunk for chunk in answer["chunks"] if chunk["name"] == "/var/lib/utopia/mesos-agent-resources"]
     assert kept[0]["replace"] is False
     assert f'MESOS_RESOURCES="{kept[0]["contents"]}"' in answer["files"]["/etc/mesos/agent.env"]
+
+
+PACKAGES = {
+    "key": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+    "release": "ab" * 32,
+    "url": "https://172.30.10.10:8443/apt/",
+    "folder": "/srv/utopia/apt",
+    "host": "172.30.10.10",
+}
+
+
+@pytest.mark.parametrize(
+    ("node", "base", "sources", "conf"),
+    [
+        ("edge-1", {"apt_from_admin": True}, "URIs: https://172.30.10.10:8443/apt/\nSuites: ./", "CaInfo"),
+        ("admin-1", {"apt_from_admin": True}, "URIs: file:/srv/utopia/apt\nSuites: ./", "SourceParts"),
+        (
+            "edge-1",
+            {
+                "apt_sources": [
+                    {"uri": "http://m/debian", "suites": ["bookworm", "bookworm-updates"], "components": ["main"]}
+                ]
+            },
+            "URIs: http://m/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/",
+            "SourceParts",
+        ),
+        ("edge-1", {"apt_proxy": "http://proxy:3128"}, None, 'Acquire::http::Proxy "http://proxy:3128";'),
+        ("edge-1", {}, None, None),
+    ],
+)
+def test_where_packages_come_from(render, minions, node, base, sources, conf):
+    minion = copy.deepcopy(minions("local")[f"local/{node}"])
+    minion["pillar"]["settings"]["base"] = base
+    minion["pillar"] |= {"packages": PACKAGES} if "apt_from_admin" in base else {}
+    answer = render(paths.SALT, {"local/x": minion})["local/x"]
+    assert answer["errors"] == []
+    files = answer["files"]
+    assert (sources is None) == ("/etc/utopia/apt/utopia.sources" not in files)
+    assert sources is None or sources in files["/etc/utopia/apt/utopia.sources"]
+    assert (conf is None) == ("/etc/apt/apt.conf.d/60-utopia" not in files)
+    assert conf is None or conf in files["/etc/apt/apt.conf.d/60-utopia"]
+    if node == "admin-1":
+        assert "alias /srv/utopia/apt/;" in files["/etc/nginx/nginx.conf"]

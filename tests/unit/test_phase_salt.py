@@ -9,6 +9,7 @@ import os
 import shlex
 import stat
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,7 +325,7 @@ class FakeHosts:
         self.ran.append((node, command))
         if command == salt_master.INSPECT:
             return Result(node, 0, self.inspected, "")
-        if "install.sh" in command:
+        if "venv --without-pip" in command:
             self.missing_salt.discard(node)
         if command.startswith("journalctl"):
             return Result(node, 0, "the minion says why\n", "")
@@ -507,12 +508,14 @@ def test_an_api_that_stays_away_is_an_error_with_its_journal(lab: Any, monkeypat
     assert "the minion says why" in caught.value.lines
 
 
-def test_salt_is_installed_where_it_is_missing(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salt_install.Installer, "_pack", lambda self: b"archive")
+def test_salt_is_installed_where_it_is_missing(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.write_bytes(b"archive")
+    monkeypatch.setattr(salt_install.Installer, "_archive", lambda self: archive)
     lab.salt.prints["agent-1"] = None
     lab.hosts.missing_salt = {"agent-1"}
     run(lab)
-    assert [node for node, command in lab.hosts.ran if "install.sh" in command] == ["agent-1"]
+    assert [node for node, command in lab.hosts.ran if "venv --without-pip" in command] == ["agent-1"]
     assert "agent-1" in lab.hosts.puts
 
 
@@ -551,3 +554,20 @@ def test_the_check_for_salt_is_shell(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", salt_install.check()], check=False)
     assert done.returncode in {0, salt_install.NEEDED}
     assert shlex.split(salt_install.check())
+
+
+def test_the_archive_of_salt_names_the_path_of_the_node_alone(tmp_path: Path) -> None:
+    venv = tmp_path / "cache" / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "lib/python3.11/site-packages/salt").mkdir(parents=True)
+    (venv / "lib/python3.11/site-packages/salt/client.py").write_text("")
+    (venv / ".stamp").write_text("key\n")
+    for name in ("salt-call", "python", "activate"):
+        (venv / "bin" / name).write_text(f"#!{venv}/bin/python\n")
+    salt_install.pack(venv, tmp_path / "archive")
+    with tarfile.open(tmp_path / "archive") as archive:
+        names = {member.name: member for member in archive.getmembers()}
+        assert archive.extractfile("bin/salt-call").read() == b"#!/opt/saltstack/salt/bin/python\n"
+    assert {"stamp", "lib/python3.11/site-packages/salt/client.py"} < set(names)
+    assert not {"bin/python", "bin/activate"} & set(names)
+    assert {(member.uid, member.gid) for member in names.values()} == {(0, 0)}

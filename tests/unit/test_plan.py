@@ -249,3 +249,17 @@ def test_roles_of_every_node_are_roles_like_its_own(tmp_path, monkeypatch):
     assert next(phase.nodes for phase in made.phases if phase.name == "docker") == names
     assert all("docker" in made.node_pillar[name]["components"] for name in names)
     assert made.node_pillar["agent-1"]["node"]["roles"].count("docker") == 1
+
+
+def test_in_a_closed_network_the_admin_node_comes_first():
+    """It serves everybody's packages, its own server's among them."""
+    cluster = _cluster(settings={"base": {"apt_from_admin": True}})
+    phases = {phase.name: phase for phase in plan.make(cluster).phases}
+    assert list(phases).index("admin") < list(phases).index("base")
+    assert (phases["admin"].needs, phases["admin"].components) == (("salt",), ("base", "server"))
+    assert phases["base"].needs == ("admin",)
+    assert "base" in phases["zookeeper"].needs
+    seen = set()
+    for phase in phases.values():
+        assert set(phase.needs) <= seen
+        seen.add(phase.name)
