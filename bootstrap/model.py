@@ -14,6 +14,7 @@ from typing import Any
 
 BASE_ROLE = "base"  # every node has it without saying so
 ADMIN_ROLE = "admin"  # the one node with the Salt master and the artifact server
+CALLERS = ("nodes", "operator", "users")  # who connects to a port and is no role
 LAB_DRIVERS = ("docker", "vagrant")  # their machines are made to be thrown away, and share the kernel of their host
 VAGRANT_PROVIDERS = ("docker", "libvirt", "virtualbox")  # driver vagrant; the first where nobody chooses
 
@@ -72,10 +73,10 @@ class Role:
     """A row of the role table (pillar/roles.yaml).
 
     `needs`: roles that must be up somewhere in the cluster first. `beside`: roles that must be on the
-    same node. `counts`: allowed numbers of nodes, () = any. `restart`: service -> how many of its
-    nodes may restart at once ("1", "10%"). `secrets`: names a node of this role receives. `artifacts`:
-    names of the files its nodes take from the artifact server. `names`: what the certificate of a node is
-    valid for, () = it gets none. In a cluster `provider` has been chosen, and what it adds is in the row.
+    same node. `callers`: port -> who connects to it. `counts`: allowed numbers of nodes, () = any. `restart`:
+    service -> how many of its nodes may restart at once ("1", "10%"). `secrets`: names a node of this role
+    receives. `artifacts`: names of the files its nodes take from the artifact server. `names`: what the certificate
+    of a node is valid for, () = it gets none. In a cluster `provider` has been chosen, and what it adds is in the row.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Role:
     beside: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     ports: tuple[Port, ...] = ()
+    callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     probe: str | None = None
     restart: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, Keys, unknown
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Page, Port, Provider, Role
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, CALLERS, Page, Port, Provider, Role
 
 _ROW = (
     "summary",
@@ -17,6 +17,7 @@ _ROW = (
     "beside",
     "counts",
     "ports",
+    "callers",
     "probe",
     "restart",
     "secrets",
@@ -51,6 +52,10 @@ def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], b
             for other in getattr(role, key):
                 if other not in roles:
                     yield unknown(file, ("roles", name, key), other, known, kind="role")
+        for port, callers in role.callers.items():
+            for other in callers:
+                if other not in roles and other not in CALLERS:
+                    yield unknown(file, ("roles", name, "callers", port), other, [*CALLERS, *roles], kind="caller")
         homes: list[tuple[Keys, tuple[str, ...]]] = [(("roles", name, "components"), role.components)]
         homes += [(("roles", name, "providers", p.name, "components"), p.components) for p in role.providers]
         for keys, component in ((keys, component) for keys, found in homes for component in found):
@@ -101,6 +106,7 @@ def _role(name: str, fields: Fields) -> Role:
         beside=fields.texts("beside"),
         counts=tuple(_counts(fields)),
         ports=ports,
+        callers=dict(_callers(fields, {port.name for port in ports})),
         probe=fields.text("probe"),
         restart=dict(_restart(fields)),
         secrets=fields.texts("secrets"),
@@ -149,6 +155,15 @@ def _ports(fields: Fields) -> Iterator[Port]:
             Fields(fields.file, (*fields.keys, "ports"), {}, fields.findings).add(
                 name, text, "not a port", f"write number/protocol, such as {example}"
             )
+
+
+def _callers(fields: Fields, ports: set[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    own = Fields(fields.file, (*fields.keys, "callers"), fields.section("callers"), fields.findings)
+    for port in own.raw:
+        if port not in ports:
+            own.findings.append(unknown(own.file, (*own.keys, port), port, ports, kind="port", of="this role"))
+        else:
+            yield port, own.texts(port)
 
 
 def _restart(fields: Fields) -> Iterator[tuple[str, str]]:
