@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Answers", "FailedState", "MinionsSilentError", "NodeReturn", "SaltApi", "connect"]
 
 USER = "bootstrap"
-_HTTP_SECONDS = 15.0  # one request: submitting a job, looking one up
+_HTTP_SECONDS = 60.0  # one request: submitting a job, looking one up. On a crowded host 20 s were met
 _STREAM_SECONDS = 60.0  # the event stream is opened anew after that much silence
 _QUIET_SECONDS = 5.0  # without news for so long, the nodes that are awaited are asked whether they still work
 _CHECK_SECONDS = 4.0  # how long a node may take to say so
