@@ -32,6 +32,7 @@ class ExitStatus(enum.IntEnum):
     BUSY = 15
     DISK_FULL = 16
     SUDO = 17
+    BACKUP = 18
     INTERRUPTED = 130
 
 
@@ -157,3 +158,9 @@ class DiskFullError(OperatorError):
     """A file system we write to has no room left."""
 
     status = ExitStatus.DISK_FULL
+
+
+class BackupError(OperatorError):
+    """A backup could not be taken, or is not what it should be."""
+
+    status = ExitStatus.BACKUP

@@ -79,7 +79,24 @@ def get(
     seconds: float = SECONDS,
 ) -> Answer:
     """GET over HTTP, or over TLS verified with `ca`. Raises UnansweredError."""
+    return send("GET", address, port, path, login=login, ca=ca, seconds=seconds)
+
+
+def send(
+    method: str,
+    address: str,
+    port: int,
+    path: str,
+    *,
+    body: Any = None,
+    login: Login | None = None,
+    ca: Path | None = None,
+    seconds: float = SECONDS,
+) -> Answer:
+    """A request with a JSON body, None for none. Raises UnansweredError."""
     headers = {"Accept": "application/json", "Connection": "close"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     if login:
         headers["Authorization"] = login.header
     connection = http.client.HTTPConnection(address, port, timeout=seconds)
@@ -87,10 +104,10 @@ def get(
         if ca:
             context = ssl.create_default_context(cafile=str(ca))
             connection = http.client.HTTPSConnection(address, port, timeout=seconds, context=context)
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
-        body = answer.read(_LARGEST)
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+        text = answer.read(_LARGEST)
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
     except (OSError, http.client.HTTPException) as error:
         raise UnansweredError(words(error)) from None
     finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bootstrap.errors import StateFailedError
 from bootstrap.phases import Context, PhaseResult
@@ -47,14 +46,9 @@ def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], a
     for start in range(0, len(leaders_last), size):
         batch = leaders_last[start : start + size]
         context.progress(phase.name, f"restarting {service} on {', '.join(batch)}")
-        for node, result in _apply(context, phase, batch, [f"{service}.restart"], _told(context)).items():
+        for node, result in _apply(context, phase, batch, [f"{service}.restart"]).items():
             changes[node] = result.changes
     return changes
-
-
-def _told(context: Context) -> dict[str, list[str]]:
-    """What the steps of a restart look up, beside the pillar: a service may refuse unless it is named here."""
-    return {"restart_anyway": list(context.restart_anyway)} if context.restart_anyway else {}
 
 
 def batch_size(at_once: str, nodes: int) -> int:
@@ -64,14 +58,14 @@ def batch_size(at_once: str, nodes: int) -> int:
     return max(1, int(at_once))
 
 
-def _apply(
-    context: Context, phase: Phase, nodes: Sequence[str], sls: Sequence[str], pillar: Mapping[str, Any] | None = None
-) -> dict[str, NodeReturn]:
+def _apply(context: Context, phase: Phase, nodes: Sequence[str], sls: Sequence[str]) -> dict[str, NodeReturn]:
     def on_return(node: str, result: NodeReturn) -> None:
         text = f"{len(result.failed)} failed" if result.failed else f"{result.changes} changes"
         context.progress(phase.name, f"{text} ({result.seconds:.1f} s)", node=node)
 
-    returns = context.salt.apply(nodes, sls, timeout=APPLY_SECONDS, on_return=on_return, pillar=pillar)
+    # A service may refuse its restart unless it is named here.
+    told = {"restart_anyway": list(context.restart_anyway)} if context.restart_anyway else {}
+    returns = context.salt.apply(nodes, sls, timeout=APPLY_SECONDS, on_return=on_return, pillar=told)
     failed = {node: result.failed for node, result in returns.items() if result.failed}
     if failed:
         raise _failure(phase, failed)

@@ -53,6 +53,12 @@ def call(method, path, body=None, timeout=TIMEOUT, address=""):
     return json.loads(text)
 
 
+def leads():
+    """Whether this node's member is the elected master."""
+    master = call("GET", "/_cluster/state/master_node?local=true").get("master_node")
+    return master in call("GET", "/_nodes/_local?filter_path=nodes.*.name")["nodes"]
+
+
 def may_form():
     """Whether there has never been a cluster, as far as ZooKeeper and every member that answers know."""
     if __salt__["znode.exists"](FORMED, "elasticsearch", "zookeeper-elasticsearch"):

@@ -91,6 +91,19 @@ def released(name, seconds, anyway=False):
     return _result(name, True, f"shards may move, the cluster is {status}", {"allocation": "all"})
 
 
+def settled(name, seconds):
+    """Wait until nothing is under way: copies for a member that is new, or was away, take their time.
+
+    Not a failure at the bound: much data takes longer, and `status` shows it.
+    """
+    if __opts__["test"]:
+        return _result(name, True, "not waited for")
+    try:
+        return _result(name, True, f"the cluster is {_settle(seconds)}")
+    except OSError as error:
+        return _result(name, False, str(error))
+
+
 def _marked(service):
     return Path("/var/lib/utopia/restart-needed", service).exists()
 
@@ -113,23 +126,34 @@ def _held():
 
 def _settle(seconds):
     """The cluster's status when it is green, or when nothing is under way that could still make it so."""
-    deadline = time.monotonic() + seconds
     quiet = 0
-    while True:
-        health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
+
+    def settled(health):
+        nonlocal quiet
         quiet = 0 if any(health[key] for key in _UNDER_WAY) else quiet + 1
-        if health["status"] == "green" or quiet > _QUIET or time.monotonic() > deadline:
-            return health["status"]
-        time.sleep(0.5)
+        return quiet > _QUIET
+
+    return _wait(seconds, settled)
 
 
 def _wait_green(seconds):
+    return _wait(seconds, lambda _health: False)
+
+
+def _wait(seconds, enough):
+    """The status when it is green, when `enough(health)`, or at the bound. Other runs of states go on meanwhile."""
     deadline = time.monotonic() + seconds
-    while (status := __salt__["elasticsearch.call"]("GET", "/_cluster/health")["status"]) != "green":
-        if time.monotonic() > deadline:
-            return status
-        time.sleep(0.5)
-    return status
+    health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
+    if health["status"] == "green":
+        return "green"
+    __salt__["states.step_aside"]()
+    try:
+        while health["status"] != "green" and not enough(health) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            health = __salt__["elasticsearch.call"]("GET", "/_cluster/health")
+    finally:
+        __salt__["states.step_back"]()
+    return health["status"]
 
 
 def _allow(shards):
@@ -153,6 +177,27 @@ def template(name, source, context):
     except OSError as error:
         return _result(name, False, str(error))
     return _result(name, True, "described", {name: "described"})
+
+
+def repository(name, type, settings):
+    """The snapshot repository `name`, which every member must be able to write to. No `type`: none is wanted.
+
+    One that is not wanted any more is left as it is: there may be snapshots in it.
+    """
+    if not type:
+        return _result(name, True, "snapshots go nowhere")
+    wanted = {"type": type, "settings": settings}
+    path = f"/_snapshot/{name}"
+    try:
+        found = __salt__["elasticsearch.call"]("GET", path)
+        if found and _holds(found[name], json.loads(json.dumps(wanted), parse_int=str, parse_float=str)):
+            return _result(name, True, "as described")
+        if __opts__["test"]:
+            return _result(name, None, "would be registered")
+        __salt__["elasticsearch.call"]("PUT", path, wanted, timeout=60)
+    except OSError as error:
+        return _result(name, None if __opts__["test"] else False, str(error))
+    return _result(name, True, "registered", {name: "registered"})
 
 
 def _holds(found, wanted):

@@ -4,3 +4,4 @@ include:
   - elasticsearch.security
   - elasticsearch.service
   - elasticsearch.index
+  - elasticsearch.snapshots

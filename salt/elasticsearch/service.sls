@@ -46,6 +46,13 @@ remember that the elasticsearch cluster was formed:
     - require:
       - readiness: wait until elasticsearch is ready
 
+wait until elasticsearch's copies are where they belong:
+  elasticsearch.settled:
+    - name: elasticsearch
+    - seconds: {{ elasticsearch.ready_timeout }}
+    - require:
+      - elasticsearch: remember that the elasticsearch cluster was formed
+
 tell whether elasticsearch waits for a restart:
   restart.pending:
     - name: elasticsearch

@@ -127,7 +127,8 @@ def restarting(load, monkeypatch, tmp_path):
 
     def make(*health, before=FREE):
         server = Server(health=list(health), settings={}, _flush={}, **{SETTINGS: before})
-        state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
+        salt = {"elasticsearch.call": server.call, "states.step_aside": lambda: None, "states.step_back": lambda: None}
+        state = load("_states/elasticsearch", salt=salt)
         (tmp_path / "elasticsearch").write_text("why\n")
         monkeypatch.setattr(state, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]))
         monkeypatch.setattr(state.time, "sleep", lambda _: None)
@@ -219,3 +220,39 @@ def test_template(load, tmp_path, found, changes):
     assert made["result"] is True
     assert bool(made["changes"]) is changes
     assert ("PUT" in [method for method, _, _ in server.asked]) is changes
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "changes"),
+    [
+        ("", None, False),
+        ("fs", None, True),
+        ("fs", {"type": "fs", "uuid": "x", "settings": {"location": "/a", "chunk": "1"}}, False),
+        ("fs", {"type": "fs", "settings": {"location": "/b", "chunk": "1"}}, True),
+    ],
+    ids=["none is wanted", "none yet", "as described, with what the server adds", "elsewhere"],
+)
+def test_repository(load, kind, found, changes):
+    server = Server(utopia=found and {"utopia": found})
+    state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
+    made = state.repository("utopia", kind, {"location": "/a", "chunk": 1})
+    assert made["result"] is True
+    assert bool(made["changes"]) is changes
+    assert ("PUT" in [method for method, _, _ in server.asked]) is changes
+
+
+def test_a_repository_that_a_member_cannot_write_to_is_told(load):
+    server = Server(utopia=OSError("[control-2] is not accessible"))
+    state = load("_states/elasticsearch", salt={"elasticsearch.call": server.call})
+    made = state.repository("utopia", "fs", {})
+    assert (made["result"], made["comment"]) == (False, "[control-2] is not accessible")
+
+
+@pytest.mark.parametrize(
+    ("health", "said"), [([GREEN], "green"), ([BUSY] * 9 + [GREEN], "green"), ([YELLOW] * 9, "yellow")]
+)
+def test_settled_waits_for_what_is_under_way_and_fails_nothing(restarting, health, said):
+    state, server = restarting(*health)
+    answer = state.settled("elasticsearch", 30)
+    assert (answer["result"], answer["comment"], answer["changes"]) == (True, f"the cluster is {said}", {})
+    assert allowed(server) == []
