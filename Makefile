@@ -3,7 +3,7 @@ ENV    ?= local
 PYTHON ?= python3.11
 BIN    := .venv/bin
 
-.PHONY: help cluster test check unit states services e2e bench destroy clean
+.PHONY: help cluster test check unit states services e2e molecule bench destroy clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,15 @@ services: .venv/ready  ## real programs on loopback
 
 e2e: .venv/ready  ## the cluster itself: converge, verify, break, recover
 	@$(BIN)/python -m pytest -v tests/e2e
+
+.venv-molecule/ready: .venv/ready molecule/requirements.lock
+	@echo "preparing .venv-molecule" >&2
+	@$(BIN)/python -m venv --clear .venv-molecule
+	@.venv-molecule/bin/pip install --quiet --disable-pip-version-check --require-hashes -r molecule/requirements.lock
+	@touch $@
+
+molecule: .venv-molecule/ready  ## every scenario, one after the other; docs/molecule-runs.md says how they ended
+	@$(BIN)/python molecule/run.py --record
 
 bench: .venv/ready  ## what a run, a launch and a route cost, each against a floor
 	@$(BIN)/python tests/bench/bench_cluster.py

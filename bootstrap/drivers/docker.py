@@ -218,7 +218,14 @@ def _made(arguments: list[str], reference: str, node: Node) -> bool:
 
 
 def destroy(env: str, node: str | None = None) -> tuple[str, ...]:
-    """Remove what carries the label of `env`; no file needs to be readable for that."""
+    """Remove what carries the label of `env`; no file needs to be readable for that. An engine that stands still is
+    started: it may have some. Where none was ever installed there is nothing.
+    """
+    from bootstrap import engine
+
+    if engine.missing_packages({"docker": engine.ENGINE_PROGRAMS["docker"]}):
+        return ()
+    engine.ensure(lambda _node, _text: None)
     labels = {ENV_LABEL: env} | ({NODE_LABEL: node} if node else {})
     found = inspect("container", labelled("container", labels))
 
