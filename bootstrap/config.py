@@ -216,6 +216,7 @@ def _cluster(draft: Draft, path: Path) -> Cluster:
         settings=draft.settings,
         production=draft.production,
         versions=dict(draft.versions),
+        waivers=dict(draft.waivers),
     )
 
 

@@ -69,6 +69,23 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a role wants of its node. Memory in MiB, disk in GiB per path; a path is absolute or a setting that has one.
+
+    `data`: folders that must be empty or ours. `run`: folders from which programs are run. `swap`: whether it may swap.
+    """
+
+    memory: int = 0
+    disk: Mapping[str, int] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    map_count: int = 0
+    open_files: int = 0
+    swap: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A row of the role table (pillar/roles.yaml).
 
@@ -95,6 +112,7 @@ class Role:
     pages: tuple[Page, ...] = ()
     names: tuple[str, ...] = ()
     provider: str = ""
+    requires: Requirements = field(default_factory=Requirements)
 
     def default_provider(self, *, lab: bool) -> str:
         """Which one fills the role when the topology does not say; "" where the row names none."""
@@ -130,7 +148,7 @@ class Node:
 class Cluster:
     """One validated environment. `settings`: component -> key -> value, only what differs.
 
-    `versions`: artifact -> release, where it is not the catalogue's default.
+    `versions`: artifact -> release, where it is not the catalogue's default. `waivers`: rule of preflight -> reason.
     """
 
     env: str
@@ -144,6 +162,7 @@ class Cluster:
     settings: Mapping[str, Mapping[str, Any]]
     production: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
+    waivers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lab(self) -> bool:

@@ -22,6 +22,7 @@ def rules() -> tuple[Rule, ...]:
         resources,
         settings,
         versions,
+        waivers,
     )
 
     return (
@@ -46,6 +47,7 @@ def rules() -> tuple[Rule, ...]:
         resources.attributes,
         providers.providers,
         versions.versions,
+        waivers.waivers,
         settings.settings,
         marathon_flags.flags,
         ensembles.spare,

@@ -58,6 +58,7 @@ class Draft:
     providers: Mapping[str, Any] = field(default_factory=dict)
     everywhere: tuple[str, ...] = ()
     versions: Mapping[str, Any] = field(default_factory=dict)
+    waivers: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = True
     defaults: Callable[[str], Mapping[str, Any] | None] = lambda _component: None
     releases: Callable[[], Mapping[str, tuple[str, ...]]] = dict

@@ -8,7 +8,7 @@ from typing import Any
 
 from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, Keys, unknown
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, CALLERS, Page, Port, Provider, Role
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, CALLERS, Page, Port, Provider, Requirements, Role
 
 _ROW = (
     "summary",
@@ -24,9 +24,11 @@ _ROW = (
     "artifacts",
     "pages",
     "certificate",
+    "requires",
     "providers",
 )
 _PROVIDER = ("components", "restart", "secrets", "artifacts", "lab")
+_REQUIRES = ("memory", "disk", "data", "run", "modules", "map_count", "open_files", "swap")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp)")
 _AT_ONCE = re.compile(r"[1-9][0-9]*|([1-9]|[1-9][0-9]|100)%")
@@ -114,6 +116,23 @@ def _role(name: str, fields: Fields) -> Role:
         artifacts=fields.texts("artifacts"),
         pages=tuple(_pages(fields, {port.name: port for port in ports})),
         names=fields.texts("certificate"),
+        requires=_requires(fields),
+    )
+
+
+def _requires(fields: Fields) -> Requirements:
+    own = Fields(fields.file, (*fields.keys, "requires"), fields.raw.get("requires") or {}, fields.findings)
+    own.only(*_REQUIRES)
+    disk = Fields(own.file, (*own.keys, "disk"), own.section("disk"), own.findings)
+    return Requirements(
+        memory=own.whole("memory") or 0,
+        disk={path: disk.whole(path) or 0 for path in disk.raw},
+        data=own.texts("data"),
+        run=own.texts("run"),
+        modules=own.texts("modules"),
+        map_count=own.whole("map_count") or 0,
+        open_files=own.whole("open_files") or 0,
+        swap=own.flag("swap") if "swap" in own.raw else True,
     )
 
 

@@ -12,7 +12,18 @@ from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, nearest, unknown
 from bootstrap.model import BASE_ROLE, Role
 
-_TOP = ("driver", "domain", "network", "production", "providers", "versions", "everywhere", "nodes", "settings")
+_TOP = (
+    "driver",
+    "domain",
+    "network",
+    "production",
+    "providers",
+    "versions",
+    "everywhere",
+    "nodes",
+    "settings",
+    "waivers",
+)
 _NODE = ("address", "roles", "zookeeper_id", "attributes", "resources")
 
 
@@ -37,6 +48,7 @@ def read(env: str, file: str, data: Any, roles: Mapping[str, Role], findings: li
         providers=top.section("providers"),
         everywhere=everywhere,
         versions=top.section("versions"),
+        waivers=top.section("waivers"),
         complete=complete,
     )
 

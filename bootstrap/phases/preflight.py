@@ -6,17 +6,36 @@ from bootstrap import preflight
 from bootstrap.errors import PreflightError
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
+from bootstrap.preflight import record
+from bootstrap.preflight.inspection import Inspection, inspect
 
 
 def run(context: Context, phase: Phase) -> PhaseResult:
-    """Raises PreflightError with every finding that forbids going on; the others become notes."""
-    findings = preflight.check(context.cluster)
-    fatal = [finding for finding in findings if finding.severity == "error"]
+    """Raises PreflightError with every finding that forbids going on; the others become notes.
+
+    Nodes that an earlier run found good, as what they are now, are not asked again.
+    """
+    cluster, machines = context.cluster, context.machines
+    findings = list(preflight.check(cluster))
+    asked = record.unknown(cluster, machines)
+    inspection = Inspection((), {}, ())
+    if asked:
+        context.progress(phase.name, f"asking {len(asked)} node{'s' if len(asked) > 1 else ''}")
+        inspection = inspect(cluster, context.hosts, machines, asked)
+        findings += inspection.findings
+    fatal = [finding for finding in findings if finding.severity == preflight.ERROR]
+    if fatal and len(fatal) == len(inspection.errors):
+        raise next(
+            iter(inspection.errors.values())
+        )  # nothing but nodes that do not answer: that has a status of its own
     if fatal:
         raise PreflightError(
             f"{len(fatal)} thing{'s' if len(fatal) > 1 else ''} must be put right first",
-            where=f"environment {context.cluster.env}",
+            where=f"environment {cluster.env}",
             lines=[str(finding) for finding in fatal],
-            next_step="put them right, then run the same command again",
+            next_step="put them right, then run the same command again; `bootstrap preflight` looks again and"
+            " touches nothing",
         )
+    if asked:
+        record.keep(cluster, machines, asked)
     return PhaseResult(notes=tuple(str(finding) for finding in findings))

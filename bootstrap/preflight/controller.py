@@ -7,13 +7,14 @@ that a machine nobody has at hand can be tested.
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from bootstrap import drivers, paths
 from bootstrap.errors import PreflightError
 from bootstrap.host_facts import Facts, gather
 from bootstrap.model import Cluster
+from bootstrap.preflight.finding import Finding, waived
 
 GIB = 1 << 30
 CACHE_GIB = 2  # wheels, artifacts, the base archive while the image is made
@@ -28,28 +29,12 @@ NODE_INOTIFY = 8  # inotify instances of a machine with its services, measured 4
 CGROUP_CONTROLLERS = frozenset({"cpu", "cpuacct", "freezer", "memory", "pids"})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`severity`: "error" (refused) or "warning" (told). `node` is "" for the controlling side."""
-
-    severity: str
-    node: str
-    found: str
-    wanted: str
-    why: str
-    fix: str
-
-    def __str__(self) -> str:
-        where = f"{self.node}: " if self.node else ""
-        return f"{self.severity}: {where}found {self.found}, wanted {self.wanted} ({self.why}); {self.fix}"
-
-
 def check(cluster: Cluster, facts: Facts | None = None) -> list[Finding]:
     """Every finding for `cluster` on this machine; errors first."""
     known = facts or gather(cluster)
-    checks = _COMMON + (_DOCKER if drivers.uses_engine(cluster) else ())
-    findings = [finding for one in checks for finding in one(cluster, known)]
-    return sorted(findings, key=lambda finding: finding.severity != "error")
+    rules = {**COMMON, **(DOCKER if drivers.uses_engine(cluster) else {})}
+    found = [replace(finding, rule=name) for name, rule in rules.items() for finding in rule(cluster, known)]
+    return waived(found, cluster.waivers)
 
 
 def require(cluster: Cluster, facts: Facts | None = None) -> None:
@@ -222,15 +207,15 @@ def _routes(cluster: Cluster, facts: Facts) -> Iterator[Finding]:
             )
 
 
-_COMMON: tuple[Callable[[Cluster, Facts], Iterator[Finding]], ...] = (_cache_room,)
-_DOCKER: tuple[Callable[[Cluster, Facts], Iterator[Finding]], ...] = (
-    _engine_room,
-    _memory,
-    _storage_driver,
-    _mesos_cgroups,
-    _open_files,
-    _edge_files,
-    _published,
-    _inotify,
-    _routes,
-)
+COMMON: Mapping[str, Callable[[Cluster, Facts], Iterator[Finding]]] = {"cache-room": _cache_room}
+DOCKER: Mapping[str, Callable[[Cluster, Facts], Iterator[Finding]]] = {
+    "engine-room": _engine_room,
+    "memory": _memory,
+    "storage-driver": _storage_driver,
+    "cgroups": _mesos_cgroups,
+    "open-files": _open_files,
+    "edge-files": _edge_files,
+    "published-ports": _published,
+    "inotify": _inotify,
+    "routes": _routes,
+}
