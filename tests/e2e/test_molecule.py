@@ -78,7 +78,7 @@ def molecule(command: str, output: Path, environment: dict[str, str]) -> subproc
 
 def test_what_fails_to_converge_is_told_and_removed(broken: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert molecule("test", log, broken).wait(300) != 0
+    assert molecule("test", log, broken).wait(600) != 0
     said = log.read_text()
     assert f"{BROKEN} > create: Executed: Successful" in said, said[-6000:]
     assert f"{BROKEN} > converge: Executed: Failed" in said
@@ -92,5 +92,5 @@ def test_what_a_killed_run_left_is_removed(broken: dict[str, str], tmp_path: Pat
     wait_for("the machine is made", lambda: f"utopia-molecule-{BROKEN}-admin-1" in left(BROKEN), within=120)
     run.kill()
     run.wait()
-    assert molecule("destroy", tmp_path / "destroy.log", broken).wait(300) == 0, (tmp_path / "destroy.log").read_text()
+    assert molecule("destroy", tmp_path / "destroy.log", broken).wait(600) == 0, (tmp_path / "destroy.log").read_text()
     assert left(BROKEN) == []
