@@ -6,6 +6,8 @@ lab, and so are the providers: the originals need archives of an operator.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -13,7 +15,8 @@ import yaml
 
 from bootstrap import config, paths
 
-AGENTS = 2
+COUNTS = {"control": 3, "agent": 2, "edge": 2}  # as many as make redundant what is redundant in production
+FEW = dict.fromkeys(COUNTS, 1)  # one of each, for a computer that carries no more
 DROPPED = ("providers", "production", "driver")
 SETTINGS: dict[str, Any] = {
     "haproxy": {"max_connections": 4000},  # what the limit of open files of a CI machine carries
@@ -27,19 +30,26 @@ SETTINGS: dict[str, Any] = {
 RESOURCES = {"cpus": "2", "mem": "1024", "disk": "4096", "ports": "[31000-31999]"}
 
 
-def topology(network: str) -> dict[str, Any]:
+def topology(network: str, counts: Mapping[str, int] = COUNTS) -> dict[str, Any]:
     """Without `driver`. Nodes are in the order of prod, at .10, .11, ... of `network`."""
     prod = yaml.safe_load((paths.PILLAR / "env" / "prod" / "cluster.yaml").read_text())
     small = {key: value for key, value in prod.items() if key not in DROPPED}
     addresses = iter(list(IPv4Network(network).hosts())[9:])
+    made: Counter[str] = Counter()
     nodes: dict[str, Any] = {}
-    agents = 0
     for node in config.load("prod").nodes:
-        agents += "mesos-agent" in node.roles
-        if "mesos-agent" in node.roles and agents > AGENTS:
+        kind = node.name.partition("-")[0]
+        made[kind] += 1
+        if made[kind] > counts.get(kind, 1):
             continue
         entry: dict[str, Any] = {"address": str(next(addresses)), "roles": list(node.roles)}
         entry |= {"zookeeper_id": node.zookeeper_id} if node.zookeeper_id else {}
         entry |= {"attributes": dict(node.attributes), "resources": RESOURCES} if "mesos-agent" in node.roles else {}
         nodes[node.name] = entry
-    return {**small, "domain": "bare.utopia", "network": network, "nodes": nodes, "settings": SETTINGS}
+    settings = {**SETTINGS, "elasticsearch": {**SETTINGS["elasticsearch"], **_copies(made, counts)}}
+    return {**small, "domain": "bare.utopia", "network": network, "nodes": nodes, "settings": settings}
+
+
+def _copies(made: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, Any]:
+    """A log index of one member has nobody to hold a copy."""
+    return {"index": {"replicas": 0}} if min(made["control"], counts.get("control", 1)) == 1 else {}

@@ -3,7 +3,8 @@
 The hosts are containers without anything of ours (tests/bare_hosts.py): an account that may use sudo, one of them with
 a password, a host key of each one's own, behind a jump host, no route to anywhere. Their packages, Salt, archives and
 images come from one mirror, which is made, checked, imported into an empty cache, and served by the admin node.
-UTOPIA_E2E_BARE: the third number of the network 172.30.N.0/24 that they get.
+One host of each kind: every role of production, on four hosts. UTOPIA_E2E_BARE_ALL: eight hosts, as many of each as
+make redundant what is redundant in production. UTOPIA_E2E_BARE: the third number of their network 172.30.N.0/24.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import yaml
 from bare_hosts import PASSWORD, BareHosts, hosts_of
 from lab import Run, bootstrap, say
 
-from bootstrap import paths
+from bootstrap import paths, wheelhouse
 from bootstrap.errors import ExitStatus
 
 pytestmark = pytest.mark.e2e
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.e2e
 NUMBER = os.environ.get("UTOPIA_E2E_BARE", "41")
 NETWORK = f"172.30.{NUMBER}.0/24"
 JUMP = f"172.30.{NUMBER}.5"
-ASKS_FOR_PASSWORD = "edge-2"  # its sudo does
+COUNTS = prod_in_small.COUNTS if os.environ.get("UTOPIA_E2E_BARE_ALL") else prod_in_small.FEW
+ASKS_FOR_PASSWORD = f"edge-{COUNTS['edge']}"  # its sudo does
 NAME = f"bare-{NUMBER}"
 NOWHERE = "http://127.0.0.1:9"  # nothing is fetched from there
 
@@ -55,7 +57,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     folder = tmp_path_factory.mktemp("closed")
     spec = folder / NAME / "cluster.yaml"
     spec.parent.mkdir()
-    topology = prod_in_small.topology(NETWORK)
+    topology = prod_in_small.topology(NETWORK, COUNTS)
     spec.write_text(yaml.safe_dump(topology, sort_keys=False))
     hosts = BareHosts(NAME, NETWORK, JUMP, folder / "hosts")
     password = folder / "password"
@@ -89,7 +91,7 @@ def test_a_plan_connects_to_nothing(closed: Closed) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=paths.CHECKOUT
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(json.loads(done.stdout)["nodes"]) == 8
+    assert len(json.loads(done.stdout)["nodes"]) == 1 + sum(COUNTS.values())
 
 
 def test_hosts_have_no_source_of_packages(closed: Closed) -> None:
@@ -125,14 +127,14 @@ def test_what_was_changed_on_its_way_is_refused(closed: Closed, tmp_path: Path) 
 def test_it_is_imported_into_an_empty_cache(closed: Closed) -> None:
     assert closed.run("artifacts", "import", str(closed.mirror)).expect().document["remarks"] == []
     # The venv is made of the very wheels that were imported; making it again would take half a minute.
-    cache = Path(closed.offline["UTOPIA_CACHE_DIR"])
-    shutil.copytree(paths.cache_dir() / "salt-venv", cache / "salt-venv", dirs_exist_ok=True, symlinks=True)
+    venv = wheelhouse.ensure_venv(lambda _node, text: say(text))
+    shutil.copytree(venv.parent, Path(closed.offline["UTOPIA_CACHE_DIR"]) / "salt-venv", symlinks=True)
 
 
 def test_production_in_small_converges_and_verifies(closed: Closed) -> None:
     run = closed.run("cluster").expect()
     phases = ", ".join(f"{phase['name']} {phase['seconds']:.0f}" for phase in run.document["phases"])
-    say(f"eight bare hosts: {run.document['changes']} changes in {run.seconds:.0f} s ({phases})")
+    say(f"{1 + sum(COUNTS.values())} bare hosts: {run.document['changes']} changes in {run.seconds:.0f} s ({phases})")
     assert {"smoke", "verify"} <= {phase["name"] for phase in run.document["phases"]}
 
 

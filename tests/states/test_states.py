@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import config, paths
+from bootstrap import config, mirror, paths, plan
 
 ENVIRONMENTS = sorted(path.parent.name for path in (paths.PILLAR / "env").glob("*/cluster.yaml"))
 EXPENSIVE = {"creates", "onlyif", "unless"}  # Salt loads all its modules for them (salt/_states/once.py)
@@ -233,3 +233,13 @@ def test_where_packages_come_from(render, minions, node, base, sources, conf):
     assert conf is None or conf in files["/etc/apt/apt.conf.d/60-utopia"]
     if node == "admin-1":
         assert "alias /srv/utopia/apt/;" in files["/etc/nginx/nginx.conf"]
+
+
+def test_a_mirror_has_every_package_that_a_state_installs(rendered):
+    """What is installed in another way than by `packages` of a component would be missing in a closed network."""
+    for env in ENVIRONMENTS:
+        made = plan.make(config.load(env))
+        mirrored = set(mirror.packages(made))
+        chunks = [c for name in made.node_pillar for c in rendered[f"{env}/{name}"]["chunks"] if c["state"] == "pkg"]
+        wanted = {p for c in chunks if "sources" not in c for p in c.get("pkgs", [c["name"]])}
+        assert wanted <= mirrored
