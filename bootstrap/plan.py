@@ -20,6 +20,7 @@ _MARATHON = "marathon"
 _INGRESS = "ingress"
 _AGENT = "mesos-agent"
 _ELASTICSEARCH = "elasticsearch"
+_OWN_UNITS = ("log-canary", "salt-api", "salt-master", "salt-minion")  # beside those of the roles
 # In ZooKeeper.
 _MESOS_PATH = "/mesos"
 _MARATHON_PATH = "/marathon"
@@ -163,6 +164,7 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "marathon": _marathon(cluster),
         "ingress": _ingress(cluster),
         "elasticsearch": _elasticsearch(cluster),
+        "logs": {"units": _units(cluster)},
         "artifacts": {"url": _artifacts_url(cluster), "files": {}},  # the artifacts phase knows the files
         "settings": {component: dict(values) for component, values in cluster.settings.items()},
     }
@@ -210,6 +212,12 @@ def _elasticsearch(cluster: Cluster) -> dict[str, Any]:
         # The provider's first artifact is the server itself.
         "artifact": cluster.roles[_ELASTICSEARCH].artifacts[0] if members else "",
     }
+
+
+def _units(cluster: Cluster) -> list[str]:
+    """The services of the platform: what they write to the journal is shipped with the containers' lines."""
+    services = {service for role in _roles_in_use(cluster) for service in role.restart}
+    return [f"{service}.service" for service in sorted({*services, *_OWN_UNITS})]
 
 
 def _certificates(cluster: Cluster, used: tuple[Role, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -75,7 +75,7 @@ Check = Callable[[View], list[Health]]
 
 def checks() -> dict[str, Check]:
     """Role -> the check that asks it. A role that is not here cannot be asked from outside."""
-    from bootstrap.health import admin, base, elasticsearch, ingress, marathon, mesos, zookeeper
+    from bootstrap.health import admin, base, elasticsearch, ingress, logs, marathon, mesos, zookeeper
 
     return {
         "base": base.check,
@@ -85,6 +85,7 @@ def checks() -> dict[str, Check]:
         "marathon": marathon.check,
         "ingress": ingress.check,
         "elasticsearch": elasticsearch.check,
+        "logs": logs.check,
     }
 
 

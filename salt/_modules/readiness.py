@@ -171,6 +171,32 @@ def _elasticsearch():
     return _answer(status != "red" or anyway, f"in a cluster of {nodes}, {status}", mode)
 
 
+def _logs():
+    """Ready when the shipper runs and its login is good for the index, at one of the members."""
+    unit = next(name for name in ("fluentd", "rsyslog") if name in __pillar__["components"])
+    if __salt__["cmd.retcode"](["systemctl", "is-active", "--quiet", unit], python_shell=False):
+        return _answer(False, f"{unit} does not run")
+    login = f"shipper:{__pillar__['secrets']['elasticsearch-shipper']}"
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+    context = ssl.create_default_context(cafile=CA)
+    said = "there is no member"
+    for address in __pillar__["elasticsearch"]["members"].values():
+        port = __pillar__["elasticsearch"]["port"]
+        connection = http.client.HTTPSConnection(address, port, timeout=TIMEOUT, context=context)
+        try:
+            connection.request("GET", "/_cluster/health", headers=headers)
+            response = connection.getresponse()
+            response.read()
+            if response.status == http.HTTPStatus.OK:
+                return _answer(True, f"{unit} ships to {address}")
+            said = f"{address} answers {response.status}"
+        except (OSError, http.client.HTTPException) as error:
+            said = f"{address}: {error}"
+        finally:
+            connection.close()
+    return _answer(False, f"no member of the index takes the shipper's login: {said}")
+
+
 def _docker():
     version = __salt__["engine.version"]()
     return _answer(True, f"engine {version}")
@@ -214,6 +240,7 @@ PROBES = {
     "haproxy": _haproxy,
     "ingress": _ingress,
     "elasticsearch": _elasticsearch,
+    "logs": _logs,
     "docker": _docker,
     "artifact-server": _artifact_server,
 }

@@ -65,9 +65,10 @@ def components(checked, node: str) -> list[str]:
 
 
 def test_labs_and_production_differ_in_their_defaults(made) -> None:
-    log_index = ["elasticsearch", "elasticsearch-retention"]
-    assert components(made("local"), "control-1")[-4:] == ["utopia-services", "utopia-scheduler", *log_index]
-    assert components(made("local"), "edge-1")[-3:] == ["haproxy", "utopia-services", "utopia-router"]
+    log_index, shipper = ["elasticsearch", "elasticsearch-retention"], ["log-canary", "rsyslog"]
+    ours = ["utopia-services", "utopia-scheduler"]
+    assert components(made("local"), "control-1")[-6:] == [*ours, *log_index, *shipper]
+    assert components(made("local"), "edge-1")[-5:] == ["haproxy", "utopia-services", "utopia-router", *shipper]
     assert components(made("prod", providers={}), "control-1")[-3:] == ["marathon", *log_index]
     assert components(made("prod", providers={}), "edge-1")[-2:] == ["haproxy", "bamboo"]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import probes
+from .output import Output
 from .task import Outcome, Running, Task, TaskError
 from .values import Json, plain_variables, secret_variables
 
@@ -41,21 +42,27 @@ class CommandTask(Task):
             raise TaskError("images are run by the Docker containerizer only (container type DOCKER)")
 
     def run(self, started: Callable[[Running], None]) -> Outcome:
+        output = Output(self._environment, Path.cwd())
         try:
             program, arguments = arguments_of(self._info.get("command", {}))
             self._process = subprocess.Popen(
                 arguments,
                 executable=program,
                 env=self._environment,
+                stdout=output.files[0],
+                stderr=output.files[1],
                 start_new_session=True,
                 restore_signals=True,
             )
         except (OSError, ValueError) as error:
+            output.abandon()
             raise TaskError(f"Failed to start the command: {error}") from error
+        output.begin()
         process = self._process
         started(Running(prober=_Prober(self._environment)))
         status = process.wait()
         _signal_group(process.pid, signal.SIGKILL)  # what it left behind in its session
+        output.end()
         if status < 0:
             return Outcome(status, f"Command terminated with signal {signal.strsignal(-status) or -status}")
         return Outcome(status, f"Command exited with status {status}")

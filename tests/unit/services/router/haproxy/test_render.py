@@ -67,6 +67,7 @@ def test_optional_parts():
     text = renderer("admin:pw", syslog_address="127.0.0.1:514").config(made())
     assert "stats auth admin:pw" in text
     assert "log 127.0.0.1:514 len 8192 format rfc5424 local0" in text
+    assert "log /dev/log len 8192 format local local0" in renderer(syslog_address="/dev/log").config(made())
     text = renderer(haproxy_user=None, haproxy_chroot=None).config(made())
     for absent in ("stats enable", "log 127", "user haproxy", "chroot"):
         assert absent not in text

@@ -1,0 +1,19 @@
+{% from 'log-canary/map.jinja' import log_canary with context %}
+{%- for kind in ['service', 'timer'] %}
+
+write the {{ kind }} of the log canary:
+  file.managed:
+    - name: /etc/systemd/system/log-canary.{{ kind }}
+    - source: salt://log-canary/files/log-canary.{{ kind }}
+    - template: jinja
+    - context: {{ {'seconds': log_canary.seconds} | json }}
+{%- endfor %}
+
+let the log canary sing:
+  service.running:
+    - name: log-canary.timer
+    - enable: True
+    - require:
+      - file: write the service of the log canary
+    - watch:
+      - file: write the timer of the log canary

@@ -1,0 +1,30 @@
+{% from 'rsyslog/map.jinja' import rsyslog with context %}
+{% from 'elasticsearch/map.jinja' import elasticsearch with context %}
+{% from 'mesos-agent/map.jinja' import mesos_agent with context %}
+{%- set context = {'rsyslog': rsyslog, 'prefix': elasticsearch.index.prefix, 'mesos_work_dir': mesos_agent.flags.work_dir} %}
+
+make the folder of the log shipper:
+  file.directory:
+    - name: {{ rsyslog.state_dir }}
+    - user: log-shipper
+    - group: log-shipper
+    - mode: '0700'
+
+configure rsyslog:
+  file.managed:
+    - name: /etc/log-shipper/rsyslog.conf
+    - source: salt://rsyslog/files/rsyslog.conf
+    - template: jinja
+    - user: log-shipper
+    - mode: '0600'
+    - dir_mode: '0755'
+    - makedirs: True
+    - show_changes: False
+    - context: {{ context | json }}
+
+install the report of the log shipper:
+  file.managed:
+    - name: /usr/lib/utopia/log-shipper-report
+    - source: salt://rsyslog/files/report
+    - mode: '0755'
+    - makedirs: True

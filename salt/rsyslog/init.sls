@@ -1,0 +1,4 @@
+include:
+  - rsyslog.install
+  - rsyslog.config
+  - rsyslog.service

@@ -1,0 +1,102 @@
+"""Role logs, whichever shipper fills it: every node's lines are found, soon and whole, and nothing was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from node_facts import Facts, not_running, not_somebodys
+from testinfra.host import Host
+
+from bootstrap import canary, log_index
+from bootstrap.catalogue import Entry
+from bootstrap.health import logs
+from bootstrap.health.logs import Seen
+from bootstrap.health.net import Login, UnansweredError
+from bootstrap.log_index import LogIndex
+from bootstrap.model import Cluster, Node
+from bootstrap.secrets import Secrets
+
+ROLE, AGENT = "logs", "mesos-agent"
+SECONDS = 30.0  # one question, on a computer that is busy with seven machines
+HEARD_SECONDS = 90.0  # from the start of a shipper to its first report
+IMAGE = "task-image"
+FIELDS = {"@timestamp", "message", "node", "environment", "stream"}
+
+
+@pytest.fixture(scope="module")
+def index(cluster: Cluster, secrets: Secrets) -> LogIndex:
+    return log_index.of(cluster, Login("operator", secrets.value(log_index.SECRET)))
+
+
+@pytest.fixture(scope="module")
+def seen(cluster: Cluster, index: LogIndex) -> dict[str, Seen]:
+    """What the index has of each node; a node that has just been set up is given time to be heard of."""
+    deadline = time.monotonic() + HEARD_SECONDS
+    names = {node.name for node in cluster.with_role(ROLE)}
+    while True:
+        try:
+            found = logs.ask(index, seconds=SECONDS)
+            if names <= {name for name, each in found.items() if each.age < logs.OLD_SECONDS}:
+                return found
+        except UnansweredError:
+            found = {}
+        if time.monotonic() > deadline:
+            return found
+        time.sleep(1)
+
+
+@pytest.fixture(scope="module")
+def songs(
+    cluster: Cluster, index: LogIndex, hosts: Callable[[str], Host], artifacts: dict[str, Entry]
+) -> dict[str, float]:
+    """Agent -> seconds until the line of a container there was found."""
+
+    def run(node: str, command: str) -> None:
+        result = hosts(node).run(command)
+        assert result.rc == 0, f"{node}: {result.stderr.strip()[-300:]}"
+
+    agents = [node.name for node in cluster.with_role(AGENT)]
+    found = canary.show(run, index, agents, artifacts[IMAGE].image or "")
+    if found:
+        canary.keep(cluster.env, found)
+    return found
+
+
+def test_unit(facts: Facts, cluster: Cluster) -> None:
+    """Its shipper runs, now and after a boot"""
+    wrong = not_running(facts, list(cluster.roles[ROLE].restart))
+    assert not wrong, "; ".join(wrong)
+
+
+def test_user(facts: Facts, cluster: Cluster) -> None:
+    """Its shipper has a user of its own, which is not root"""
+    wrong = not_somebodys(facts, list(cluster.roles[ROLE].restart))
+    assert not wrong, "; ".join(wrong)
+
+
+def test_heard_of(node: Node, seen: dict[str, Seen]) -> None:
+    """Its newest line in the index is young"""
+    assert node.name in seen, "no line of it is in the index"
+    assert seen[node.name].age < logs.OLD_SECONDS
+
+
+def test_nothing_lost(node: Node, seen: dict[str, Seen]) -> None:
+    """Its shipper has lost no line, and the index refused none"""
+    assert node.name in seen, "no line of it is in the index"
+    assert (seen[node.name].lost, seen[node.name].refused) == (0, 0)
+
+
+def test_canary(cluster: Cluster, songs: dict[str, float]) -> None:
+    """The line of a container on each agent is found"""
+    assert set(songs) == {node.name for node in cluster.with_role(AGENT)}
+
+
+def test_fields(node: Node, index: LogIndex, seen: dict[str, Seen]) -> None:
+    """Its lines tell time, node, environment and stream"""
+    assert node.name in seen, "no line of it is in the index"
+    query = {"query": {"term": {"node": node.name}}, "sort": [{"@timestamp": "desc"}], "size": 1}
+    line = index.search(query, seconds=SECONDS)["hits"]["hits"][0]["_source"]
+    assert set(line) >= FIELDS
+    assert "." in line["@timestamp"], "its time has no parts of a second"
