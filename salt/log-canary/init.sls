@@ -9,11 +9,19 @@ write the {{ kind }} of the log canary:
     - context: {{ {'seconds': log_canary.seconds} | json }}
 {%- endfor %}
 
+let the log canary know what to say:
+  file.managed:
+    - name: /usr/lib/utopia/log-shipper-report
+    - source: salt://{{ 'fluentd' if 'fluentd' in pillar.components else 'rsyslog' }}/files/report
+    - mode: '0755'
+    - makedirs: True
+
 let the log canary sing:
   service.running:
     - name: log-canary.timer
     - enable: True
     - require:
       - file: write the service of the log canary
+      - file: let the log canary know what to say
     - watch:
       - file: write the timer of the log canary

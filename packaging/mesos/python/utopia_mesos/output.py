@@ -1,4 +1,4 @@
-"""What a command task prints: into the sandbox's stdout and stderr as it is, and once more line by line for the log shipper.
+"""What a command task prints: into the sandbox as it is, and once more line by line for the log shipper.
 
 The second copy has the form of Docker's json-file log: each line with its time and the task's names, in `FOLDER/NAME`,
 rotated at a bound. A task never waits for a shipper, and never fails because the disk is full: what cannot be
@@ -24,10 +24,10 @@ END_SECONDS = 2.0  # what somebody holds open whom the task has left behind is n
 class Output:
     """Both streams of one task. Give `files` to the process, call `begin` when it runs and `end` when it has ended."""
 
-    def __init__(self, environment: Mapping[str, str], sandbox: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], sandbox: Path, targets: tuple[int, int] = (1, 2)) -> None:
         attributes = {name: environment[name] for name in NAMES if name in environment}
         self._lines = _Lines(sandbox / FOLDER / NAME, attributes)
-        self._ends = [(1, "stdout", *os.pipe()), (2, "stderr", *os.pipe())]
+        self._ends = [(targets[0], "stdout", *os.pipe()), (targets[1], "stderr", *os.pipe())]
         self._threads = [
             threading.Thread(target=self._copy, args=(source, target, stream), daemon=True)
             for target, stream, source, _ in self._ends
@@ -114,7 +114,7 @@ class _Lines:
         if self._file >= 0 and self._size + len(data) > LARGEST and self._size:
             os.close(self._file)
             self._file = -1
-            os.replace(self._path, f"{self._path}.1")
+            self._path.replace(f"{self._path}.1")
         if self._file < 0:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
