@@ -20,6 +20,7 @@ _MARATHON = "marathon"
 _INGRESS = "ingress"
 _AGENT = "mesos-agent"
 _ELASTICSEARCH = "elasticsearch"
+_LOGS = "logs"
 _OWN_UNITS = ("log-canary", "salt-api", "salt-master", "salt-minion")  # beside those of the roles
 # In ZooKeeper.
 _MESOS_PATH = "/mesos"
@@ -216,7 +217,8 @@ def _elasticsearch(cluster: Cluster) -> dict[str, Any]:
 
 def _units(cluster: Cluster) -> list[str]:
     """The services of the platform: what they write to the journal is shipped with the containers' lines."""
-    services = {service for role in _roles_in_use(cluster) for service in role.restart}
+    shipped = [role for role in _roles_in_use(cluster) if role.name != _LOGS]  # a shipper is not told of itself
+    services = {service for role in shipped for service in role.restart}
     return [f"{service}.service" for service in sorted({*services, *_OWN_UNITS})]
 
 

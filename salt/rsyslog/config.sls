@@ -20,4 +20,14 @@ configure rsyslog:
     - dir_mode: '0755'
     - makedirs: True
     - show_changes: False
+    - check_cmd: env CONTAINERS_BYTES=1 JOURNAL_BYTES=1 REFUSED_BYTES=1 /usr/sbin/rsyslogd -N1 -iNONE -f
+    - context: {{ context | json }}
+
+install the preparation of the log shipper:
+  file.managed:
+    - name: /usr/lib/utopia/log-shipper-prepare
+    - source: salt://rsyslog/files/prepare
+    - template: jinja
+    - mode: '0755'
+    - makedirs: True
     - context: {{ context | json }}

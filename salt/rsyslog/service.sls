@@ -13,6 +13,7 @@ mark rsyslog for a restart when it runs with old files:
     - files:
       - /etc/systemd/system/rsyslog.service
       - /etc/log-shipper/rsyslog.conf
+      - /usr/lib/utopia/log-shipper-prepare
       - /var/lib/dpkg/info/rsyslog.list
       - /var/lib/dpkg/info/rsyslog-elasticsearch.list
 
@@ -24,6 +25,7 @@ start rsyslog:
       - pkg: install rsyslog
       - file: write the rsyslog unit
       - file: configure rsyslog
+      - file: install the preparation of the log shipper
       - file: make the folder of the log shipper
 
 wait until rsyslog is ready:

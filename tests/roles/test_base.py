@@ -17,7 +17,17 @@ CLOCK_SECONDS = 1.0  # leases and sessions count in seconds
 # Task ports of an agent, and the ephemeral ports of its executors.
 TASKS_FROM = 31000
 # Whom a file with a secret may belong to.
-SERVICE_USERS = {"root", "salt", "zookeeper", "mesos", "marathon", "utopia-scheduler", "haproxy-admin", "log-shipper", "elasticsearch"}
+SERVICE_USERS = {
+    "root",
+    "salt",
+    "zookeeper",
+    "mesos",
+    "marathon",
+    "utopia-scheduler",
+    "haproxy-admin",
+    "log-shipper",
+    "elasticsearch",
+}
 # Ports of the edge that applications may take, as services over TCP.
 SERVICES_FROM = 10000
 
