@@ -24,6 +24,8 @@ ARTIFACTS = {
     "elasticsearch-full": {"file": "elasticsearch-8.19.21.tar.gz", "sha256": "67" * 32, "version": "8.19.21"},
     "elasticsearch-small": {"file": "elasticsearch-8.19.21.zip", "sha256": "89" * 32, "version": "8.19.21"},
     "open-files": {"file": "utopia-open-files_1.so", "sha256": "0a" * 32, "version": "1"},
+    "fluent-package": {"file": "fluent-package_6.0.1-1_amd64.deb", "sha256": "b1" * 32, "version": "6.0.1"},
+    "fluent-plugin-concat": {"file": "fluent-plugin-concat-2.5.0.gem", "sha256": "c2" * 32, "version": "2.5.0"},
     "services": {"file": "utopia-services_1.tar", "sha256": "45" * 32, "version": "1"},
 }
 TLS = {"certificate": "CERTIFICATE\n", "key": "secret-of-key\n"}

@@ -136,7 +136,7 @@ def test_secrets_reach_only_private_files(rendered):
                 assert chunk.get("mode") == "0600", f"{node}: {path}"
                 assert chunk.get("show_changes") is False, f"{node}: {path}"
                 found.add(path)
-    assert len(found) == 20
+    assert len(found) == 21
 
 
 def test_no_state_carries_a_secret_in_its_arguments(rendered):

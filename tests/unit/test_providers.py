@@ -69,8 +69,9 @@ def test_labs_and_production_differ_in_their_defaults(made) -> None:
     ours = ["utopia-services", "utopia-scheduler"]
     assert components(made("local"), "control-1")[-6:] == [*ours, *log_index, *shipper]
     assert components(made("local"), "edge-1")[-5:] == ["haproxy", "utopia-services", "utopia-router", *shipper]
-    assert components(made("prod", providers={}), "control-1")[-3:] == ["marathon", *log_index]
-    assert components(made("prod", providers={}), "edge-1")[-2:] == ["haproxy", "bamboo"]
+    originals = ["log-canary", "fluentd"]
+    assert components(made("prod", providers={}), "control-1")[-5:] == ["marathon", *log_index, *originals]
+    assert components(made("prod", providers={}), "edge-1")[-4:] == ["haproxy", "bamboo", *originals]
 
 
 def test_the_topology_chooses_and_artifacts_and_secrets_follow(made) -> None:

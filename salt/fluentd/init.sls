@@ -1,0 +1,4 @@
+include:
+  - fluentd.install
+  - fluentd.config
+  - fluentd.service
