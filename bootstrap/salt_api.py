@@ -42,7 +42,8 @@ USER = "bootstrap"
 _HTTP_SECONDS = 60.0  # one request: submitting a job, looking one up. On a crowded host 20 s were met
 _STREAM_SECONDS = 60.0  # the event stream is opened anew after that much silence
 _QUIET_SECONDS = 5.0  # without news for so long, the nodes that are awaited are asked whether they still work
-_CHECK_SECONDS = 4.0  # how long a node may take to say so
+_CHECK_SECONDS = 4.0  # how long a node may take to say so; the next time twice as long, for it may only be slow
+_CHECKS = 3  # without any node at work, one after the other, before those that are awaited are called silent
 
 OnReturn = Callable[[str, NodeReturn], None]
 
@@ -233,7 +234,7 @@ class SaltApi:
         thorough: bool,
     ) -> set[str]:
         heard: set[str] = set()
-        suspects: set[str] = set()
+        checks = 0
         while awaited - heard:
             left = deadline - time.monotonic()
             returns = self._mailbox.wait(jid, len(heard), min(left, _QUIET_SECONDS))
@@ -246,16 +247,16 @@ class SaltApi:
                     self._look_up(jid, heard, hear)
                 break
             if not news and thorough:
-                quiet = self._not_working(jid, awaited - heard)
+                quiet = self._not_working(jid, awaited - heard, _CHECK_SECONDS * 2**checks)
                 self._look_up(jid, heard, hear)
-                if quiet & suspects >= awaited - heard:
-                    break  # asked twice, and nobody who is awaited is still at work
-                suspects = quiet
+                checks = checks + 1 if quiet >= awaited - heard else 0
+                if checks == _CHECKS:
+                    break  # nobody who is awaited is still at work
         return awaited - heard
 
-    def _not_working(self, jid: str, nodes: set[str]) -> set[str]:
+    def _not_working(self, jid: str, nodes: set[str], seconds: float) -> set[str]:
         """Those of `nodes` that do not answer, or answer that they are not busy with the job."""
-        answers = self.ask(sorted(nodes), "saltutil.find_job", jid, timeout=_CHECK_SECONDS)
+        answers = self.ask(sorted(nodes), "saltutil.find_job", jid, timeout=seconds)
         return {node for node in nodes if not answers.values.get(node)}
 
     def _look_up(self, jid: str, heard: set[str], hear: Callable[[str, Mapping[str, Any]], None]) -> None:
