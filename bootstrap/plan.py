@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bootstrap import scraping
 from bootstrap.model import ADMIN_ROLE, BASE_ROLE, Cluster, Node, Role
 
 # These come before the roles, each after the one before it; `verify` comes after all roles.
@@ -97,7 +98,7 @@ def make(cluster: Cluster) -> Plan:
         cluster=cluster,
         phases=_phases(cluster, used),
         pillar=_pillar(cluster),
-        node_pillar={node.name: {"node": _node(node), "components": kinds[node.roles][0]} for node in cluster.nodes},
+        node_pillar=_node_pillar(cluster, kinds),
         secrets={node.name: kinds[node.roles][1] for node in cluster.nodes},
         artifacts=_once(name for role in used for name in role.artifacts),
         certificates=dict(_certificates(cluster, used)),
@@ -244,6 +245,19 @@ def _port(cluster: Cluster, role: str, name: str) -> int:
     """A port of the role table; 0 where the role has none of that name."""
     ports = cluster.roles[role].ports if role in cluster.roles else ()
     return next((port.number for port in ports if port.name == name), 0)
+
+
+def _node_pillar(
+    cluster: Cluster, kinds: Mapping[tuple[str, ...], tuple[list[str], tuple[str, ...]]]
+) -> dict[str, dict[str, Any]]:
+    exporters = {node.name: scraping.of_node(cluster, node, kinds[node.roles][1]) for node in cluster.nodes}
+    pillars = {node.name: {"node": _node(node), "components": kinds[node.roles][0]} for node in cluster.nodes}
+    for node in cluster.nodes:
+        if exporters[node.name]:
+            pillars[node.name]["monitoring"] = exporters[node.name]
+        if server := scraping.of_server(cluster, node, exporters):
+            pillars[node.name]["alerts"] = server
+    return pillars
 
 
 def _node(node: Node) -> dict[str, Any]:

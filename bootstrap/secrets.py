@@ -10,11 +10,13 @@ import os
 import re
 import secrets as random
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from bootstrap import paths
 from bootstrap.errors import OperatorError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+GIVEN = "given-"  # names of secrets that an operator puts there; they are never made
 _BYTES = 32  # of randomness; written as 64 hexadecimal digits, which survive every file format
 
 
@@ -39,11 +41,15 @@ class Secrets:
         if not _NAME.fullmatch(name):
             raise ValueError(f"'{name}' is no name for a secret: small letters, digits and hyphens only")
         path = self._folder / name
+        if name.startswith(GIVEN):
+            self._look_at_given(path)
         try:
             value = path.read_text()
         except FileNotFoundError:
             self._make(name)
             value = path.read_text()
+        if name.startswith(GIVEN):
+            value = value.strip()
         if not value:
             raise OperatorError(
                 f"the secret '{name}' is empty",
@@ -56,6 +62,30 @@ class Secrets:
     def values(self, names: Iterable[str]) -> Mapping[str, str]:
         """Several at once."""
         return {name: self.value(name) for name in names}
+
+    def require(self, names: Iterable[str]) -> None:
+        """Every given secret among `names` is there. Raises OperatorError for the first that is not."""
+        for name in names:
+            if name.startswith(GIVEN):
+                self.value(name)
+
+    def _look_at_given(self, path: Path) -> None:
+        """There, and for its owner alone."""
+        put = f"(umask 077; cat >{path})"
+        if not path.exists():
+            raise OperatorError(
+                f"the secret '{path.name}' is not there, and only you can give it",
+                where=str(path),
+                cause="it comes from somebody else (a vendor's licence, say), so it is not generated",
+                next_step=f"{put}, then run the same command again",
+            )
+        if path.stat().st_mode & 0o077:
+            raise OperatorError(
+                f"the secret '{path.name}' can be read by others",
+                where=str(path),
+                cause=f"its mode is {path.stat().st_mode & 0o777:04o}",
+                next_step=f"chmod 600 {path}, then run the same command again",
+            )
 
     def _make(self, name: str) -> None:
         """Whole or not at all, and never over an existing one: written beside, then hard-linked into place."""

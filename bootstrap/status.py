@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from bootstrap import health
 from bootstrap.errors import ExitStatus, OperatorError
 from bootstrap.health import Health, View
+from bootstrap.health import figures as health_figures
+from bootstrap.health.figures import Figures
 from bootstrap.health.net import Login, gather
 from bootstrap.model import Cluster
 from bootstrap.secrets import Secrets
 
 DEADLINE = 2.3  # seconds; with the start of the program an answer is there within three
 OPERATOR = "mesos-operator"  # secret, whose principal is `operator`
-LOGINS = ("marathon-operator", "router-api", "elasticsearch-operator")
+LOGINS = ("marathon-operator", "router-api", "elasticsearch-operator", "prometheus-operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Status:
     env: str
     found: tuple[Health, ...]
     seconds: float
+    figures: Figures = field(default_factory=Figures)
 
     @property
     def problems(self) -> tuple[Health, ...]:
@@ -47,6 +50,7 @@ class Status:
             "env": self.env,
             "healthy": not self.problems,
             "seconds": round(self.seconds, 3),
+            "figures": {"source": self.figures.source, **self.figures.values},
             "found": [
                 {"role": h.role, "node": h.node, "state": h.state, "detail": h.detail, "next": h.next_step}
                 for h in self.found
@@ -62,9 +66,12 @@ def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
     checks = {role: check for role, check in health.checks().items() if role in borne}
     jobs: dict[str, Callable[[], list[Health]]] = {role: partial(check, view) for role, check in checks.items()}
     stopped: set[str] = set()
+    numbers: list[Figures] = []
     jobs["machines"] = partial(_machines, cluster, stopped)
+    jobs["figures"] = partial(_figures, view, numbers)
     answers = gather(jobs, seconds)
-    del answers["machines"]
+    for name in ("machines", "figures"):
+        del answers[name]
     found: list[Health] = []
     for role, answer in answers.items():
         late = Health(role, "", "failed", f"not all of it answered within {seconds:g} s", view.converge)
@@ -74,7 +81,8 @@ def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
         found = [Health("base", "", "failed", f"none of its {len(stopped)} machines runs", view.converge)]
     order = role_order(cluster)
     found.sort(key=lambda entry: order.get(entry.role, len(order)))
-    return Status(cluster.env, tuple(found), time.monotonic() - started)
+    figures = numbers[0] if numbers else Figures()
+    return Status(cluster.env, tuple(found), time.monotonic() - started, figures)
 
 
 def operator(env: str) -> Login | None:
@@ -104,6 +112,11 @@ def missing_machines(cluster: Cluster) -> set[str]:
 
 def _machines(cluster: Cluster, stopped: set[str]) -> list[Health]:
     stopped |= missing_machines(cluster)
+    return []
+
+
+def _figures(view: View, numbers: list[Figures]) -> list[Health]:
+    numbers.append(health_figures.ask(view))
     return []
 
 

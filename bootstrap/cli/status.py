@@ -32,6 +32,8 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     else:
         report.table(["role", "node", "state", "detail"], rows(found.found))
         report.line()
+        if found.figures.line:
+            report.line(found.figures.line)
         _verdict(found, report)
     return found.exit_status
 
@@ -41,7 +43,7 @@ def rows(found: Sequence[Health]) -> list[tuple[str, str, str, str]]:
     table: list[tuple[str, str, str, str]] = []
     for role in dict.fromkeys(entry.role for entry in found):
         entries = [entry for entry in found if entry.role == role]
-        well = [entry for entry in entries if entry.node and not entry.wrong]
+        well = [entry for entry in entries if entry.node and entry.state in ("ok", "unasked")]
         folded = well if len(well) > ROWS_PER_ROLE else []
         table += [
             (role, entry.node or "(all)", entry.state, entry.detail)

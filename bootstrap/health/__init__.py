@@ -14,8 +14,8 @@ from bootstrap import paths
 from bootstrap.health.net import SECONDS, Login
 from bootstrap.model import Cluster
 
-# `unasked`: cannot be seen from outside, neither good nor bad.
-State = Literal["ok", "degraded", "failed", "unasked"]
+# `unasked`: cannot be seen from outside, neither good nor bad. `firing`: an alert, which tells of the last minutes.
+State = Literal["ok", "degraded", "failed", "unasked", "firing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ Check = Callable[[View], list[Health]]
 
 def checks() -> dict[str, Check]:
     """Role -> the check that asks it. A role that is not here cannot be asked from outside."""
-    from bootstrap.health import admin, base, elasticsearch, ingress, logs, marathon, mesos, zookeeper
+    from bootstrap.health import admin, alerts, base, elasticsearch, ingress, logs, marathon, mesos, monitoring, zookeeper
 
     return {
         "base": base.check,
@@ -86,6 +86,8 @@ def checks() -> dict[str, Check]:
         "ingress": ingress.check,
         "elasticsearch": elasticsearch.check,
         "logs": logs.check,
+        "monitoring": monitoring.check,
+        "alerts": alerts.check,
     }
 
 

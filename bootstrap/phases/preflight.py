@@ -15,6 +15,7 @@ def run(context: Context, phase: Phase) -> PhaseResult:
 
     Nodes that an earlier run found good, as what they are now, are not asked again.
     """
+    context.secrets.require(sorted({name for names in context.plan.secrets.values() for name in names}))
     cluster, machines = context.cluster, context.machines
     findings = list(preflight.check(cluster))
     asked = record.unknown(cluster, machines)

@@ -133,7 +133,9 @@ class _Bootstrap:
         if not names:
             return {}
         address = next(str(each.address) for each in self.context.cluster.nodes if each.name == node)
-        certificate, key = self.context.authority.issue(node, names, [address])
+        # The admin node has one already, for Salt's API and the artifact server, with other names.
+        admin = self.context.cluster.with_role(ADMIN_ROLE)[0].name
+        certificate, key = self.context.authority.issue(f"{node}-roles" if node == admin else node, names, [address])
         return {"certificate": certificate.decode() + self.context.authority.ca_pem.decode(), "key": key.decode()}
 
     def _ask(self, nodes: Sequence[str], seconds: float = _ASK_SECONDS) -> dict[str, Any]:

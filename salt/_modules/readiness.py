@@ -197,6 +197,54 @@ def _logs():
     return _answer(False, f"no member of the index takes the shipper's login: {said}")
 
 
+def _node_exporter():
+    """It listens on loopback; the exporter beside it reads it there."""
+    port = __pillar__["monitoring"]["node_port"]
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT):
+        pass
+    return _answer(True, "tells the figures of the machine")
+
+
+def _exporter():
+    return _healthy(__pillar__["monitoring"]["port"], "/healthz", "tells figures over verified TLS")
+
+
+def _newrelic():
+    """The agent looks after its own connection to the vendor: it must run, and not be restarted all the time."""
+    keys = "ActiveState,SubState,NRestarts"
+    out = __salt__["cmd.run_stdout"](["systemctl", "show", "--property", keys, "newrelic-infra"], python_shell=False)
+    unit = dict(line.split("=", 1) for line in out.splitlines())
+    return _answer(unit.get("SubState") == "running", f"is {unit.get('ActiveState')}")
+
+
+def _monitoring():
+    """Whichever provider fills the role: a node that is asked has been told by whom."""
+    return _exporter() if "monitoring" in __pillar__ else _newrelic()
+
+
+def _prometheus():
+    return _healthy(__pillar__["alerts"]["ports"]["prometheus"], "/-/ready", "collects figures")
+
+
+def _alertmanager():
+    return _healthy(__pillar__["alerts"]["ports"]["alertmanager"], "/-/ready", "takes alerts")
+
+
+def _healthy(port, path, what):
+    """Over TLS verified with the environment's CA; with the operator's login where this node has it."""
+    password = __pillar__["secrets"].get("prometheus-operator", "")
+    login = base64.b64encode(f"{OPERATOR}:{password}".encode()).decode()
+    context = ssl.create_default_context(cafile=CA)
+    connection = http.client.HTTPSConnection(_address(), port, timeout=TIMEOUT, context=context)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Basic {login}"} if password else {})
+        response = connection.getresponse()
+        _expect((response.status, response.headers, response.read()), path)
+    finally:
+        connection.close()
+    return _answer(True, what)
+
+
 def _docker():
     version = __salt__["engine.version"]()
     return _answer(True, f"engine {version}")
@@ -231,6 +279,9 @@ PORTS = {
     "haproxy": lambda: __pillar__["ingress"]["ports"]["http"],
     "ingress": lambda: __pillar__["ingress"]["ports"]["api"],
     "elasticsearch": lambda: __pillar__["elasticsearch"]["port"],
+    "utopia-exporter": lambda: __pillar__["monitoring"]["port"],
+    "prometheus": lambda: __pillar__["alerts"]["ports"]["prometheus"],
+    "alertmanager": lambda: __pillar__["alerts"]["ports"]["alertmanager"],
 }
 PROBES = {
     "zookeeper": _zookeeper,
@@ -241,6 +292,12 @@ PROBES = {
     "ingress": _ingress,
     "elasticsearch": _elasticsearch,
     "logs": _logs,
+    "node-exporter": _node_exporter,
+    "monitoring": _monitoring,
+    "utopia-exporter": _exporter,
+    "newrelic-infra": _newrelic,
+    "prometheus": _prometheus,
+    "alertmanager": _alertmanager,
     "docker": _docker,
     "artifact-server": _artifact_server,
 }

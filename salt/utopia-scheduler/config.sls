@@ -13,7 +13,8 @@ make the folder of utopia-scheduler:
   file.directory:
     - name: /etc/utopia-scheduler
     - mode: '0755'
-{%- for file in ['mesos-secret', 'zookeeper-login', 'api-login'] %}
+{%- set newrelic = ['newrelic-secret'] if 'given-newrelic-license' in pillar.secrets else [] %}
+{%- for file in ['mesos-secret', 'zookeeper-login', 'api-login'] + newrelic %}
 
 give utopia-scheduler its {{ file }}:
   file.managed:

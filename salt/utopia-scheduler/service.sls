@@ -16,6 +16,9 @@ mark utopia-scheduler for a restart when it runs with old files:
       - /etc/utopia-scheduler/mesos-secret
       - /etc/utopia-scheduler/zookeeper-login
       - /etc/utopia-scheduler/api-login
+{%- if 'given-newrelic-license' in pillar.secrets %}
+      - /etc/utopia-scheduler/newrelic-secret
+{%- endif %}
       - /opt/utopia/services/part-utopia-scheduler
       - /opt/utopia/services/python/.stamp
 

@@ -29,7 +29,7 @@ make the release of the services the current one:
       - once: unpack the services
 
 # The time of a part's note tells whether the service of that name runs with older code; one that did not change stays.
-{%- for part in ['utopia-scheduler', 'utopia-router'] %}
+{%- for part in ['utopia-scheduler', 'utopia-router', 'utopia-exporter'] %}
 
 note what {{ part }} is made of:
   file.managed:

@@ -110,6 +110,8 @@ class Settings:
     mesos_heartbeat_failure_threshold: int = 5
     default_network_name: str | None = None
     env_vars_prefix: str | None = None
+    new_relic_license_file: str | None = None  # for applications that ask with the label NEW_RELIC
+    new_relic_labels: str = ""  # name:value;name:value
 
     zk_session_timeout: int = 10_000  # ms
     zk_connection_timeout: int = 10_000  # ms, at the start
@@ -150,6 +152,16 @@ class Settings:
         if self.zk_credentials_file is None:
             return self.zk_address.login
         return _logins(self.zk_credentials_file, "zk_credentials_file")[0]
+
+    @property
+    def new_relic_license(self) -> str:
+        """What is in its file; "" without one. Raises SettingsError."""
+        if self.new_relic_license_file is None:
+            return ""
+        try:
+            return Path(self.new_relic_license_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError("new_relic_license_file", [str(error)]) from error
 
     def http_logins(self) -> Mapping[str, str]:
         """User -> password of those who may use the API; empty: everybody. Raises SettingsError."""

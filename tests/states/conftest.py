@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bootstrap import config, paths, plan, wheelhouse
 
@@ -26,6 +27,7 @@ ARTIFACTS = {
     "open-files": {"file": "utopia-open-files_1.so", "sha256": "0a" * 32, "version": "1"},
     "fluent-package": {"file": "fluent-package_6.0.1-1_amd64.deb", "sha256": "b1" * 32, "version": "6.0.1"},
     "fluent-plugin-concat": {"file": "fluent-plugin-concat-2.5.0.gem", "sha256": "c2" * 32, "version": "2.5.0"},
+    "newrelic-key": {"file": "newrelic-infra.gpg", "sha256": "bc" * 32, "version": "1"},
     "services": {"file": "utopia-services_1.tar", "sha256": "45" * 32, "version": "1"},
 }
 TLS = {"certificate": "CERTIFICATE\n", "key": "secret-of-key\n"}
@@ -43,8 +45,16 @@ def minions_of(env: str) -> dict[str, dict[str, Any]]:
         pillar = json.loads(json.dumps({**made.pillar, **own, "secrets": secrets}))
         pillar["artifacts"]["files"] = ARTIFACTS
         pillar |= TLS if node in made.certificates else {}
-        minions[f"{env}/{node}"] = {"pillar": pillar, "sls": _rolled(pillar["components"])}
+        minions[f"{made.env}/{node}"] = {"pillar": pillar, "sls": _rolled(pillar["components"])}
     return minions
+
+
+def _by_newrelic(folder: Path) -> str:
+    """Production with the monitoring that is its default, which needs an account: environment `newrelic`."""
+    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {"everywhere": ["logs", "monitoring"]}
+    (folder / "newrelic").mkdir()
+    (folder / "newrelic/cluster.yaml").write_text(yaml.safe_dump(document))
+    return str(folder / "newrelic/cluster.yaml")
 
 
 def _rolled(components: list[str]) -> list[str]:
@@ -66,7 +76,7 @@ def render() -> Render:
     def run(folder: Path, minions: Mapping[str, Any]) -> dict[str, Rendered]:
         order = json.dumps({"salt": str(folder), "minions": minions})
         command = [str(python), "-W", "ignore", str(RUNNER)]
-        done = subprocess.run(command, check=False, input=order, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(command, check=False, input=order, text=True, capture_output=True, timeout=400)
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout)
 
@@ -74,10 +84,10 @@ def render() -> Render:
 
 
 @pytest.fixture(scope="session")
-def rendered(render: Render) -> dict[str, Rendered]:
+def rendered(render: Render, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
     """The real tree: "<env>/<node>" -> answer, and "bake"."""
     minions: dict[str, Any] = {"bake": _bake()}
-    for env in ENVIRONMENTS:
+    for env in [*ENVIRONMENTS, _by_newrelic(tmp_path_factory.mktemp("topologies"))]:
         minions |= minions_of(env)
     return render(paths.SALT, minions)
 

@@ -15,6 +15,7 @@ import pytest
 GOLDEN = Path(__file__).with_name("golden")
 NODES = [
     *("local/admin-1", "local/control-1", "local/agent-1", "local/edge-1"),
+    *("newrelic/control-1", "newrelic/agent-01", "newrelic/edge-1"),
     *("prod/admin-1", "prod/control-1", "prod/agent-01", "prod/edge-1"),
 ]
 

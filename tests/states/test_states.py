@@ -24,7 +24,7 @@ def all_chunks(rendered):
 
 
 def test_every_node_of_every_environment_compiles(rendered):
-    assert {node.split("/")[0] for node in rendered} == {*ENVIRONMENTS, "bake"}
+    assert {node.split("/")[0] for node in rendered} == {*ENVIRONMENTS, "newrelic", "bake"}
     assert {node: answer["errors"] for node, answer in rendered.items() if answer["errors"]} == {}
 
 
@@ -112,6 +112,8 @@ def test_every_rolled_service_can_be_marked_asked_and_restarted(rendered):
 
 # Files that a running service reads anew by itself.
 REREAD = {"/etc/elasticsearch/users", "/etc/elasticsearch/users_roles", "/etc/elasticsearch/roles.yml"}
+REREAD |= {"/etc/prometheus/web.yml", "/etc/alertmanager/web.yml"}
+REREAD |= {"/etc/apt/sources.list.d/newrelic-infra.sources"}  # apt is asked, not the agent
 
 
 def test_the_mark_looks_at_every_file_the_service_reads(rendered):
@@ -136,7 +138,7 @@ def test_secrets_reach_only_private_files(rendered):
                 assert chunk.get("mode") == "0600", f"{node}: {path}"
                 assert chunk.get("show_changes") is False, f"{node}: {path}"
                 found.add(path)
-    assert len(found) == 21
+    assert len(found) == 30
 
 
 def test_no_state_carries_a_secret_in_its_arguments(rendered):

@@ -164,12 +164,8 @@ def test_without_sources_for_debian_12_the_fix_is_named(tmp_path):
 
 def test_a_small_environment_can_share_the_image_of_a_large_one():
     small, local = config.load("small"), config.load("local")
-    admin = replace(small, nodes=small.with_role("admin"))
-    assert image.component_order(image.image_roles(admin)) == (
-        "base",
-        "artifact-server",
-        "log-canary",
-        "rsyslog",
-    )
+    (node,) = small.with_role("admin")
+    admin = replace(small, nodes=(replace(node, roles=("admin",)),))
+    assert image.component_order(image.image_roles(admin)) == ("base", "artifact-server")
     shared = replace(admin, driver_settings={"image_of": "local"})
     assert image.image_roles(shared) == [role for role in local.roles.values() if local.with_role(role.name)]

@@ -65,13 +65,14 @@ def components(checked, node: str) -> list[str]:
 
 
 def test_labs_and_production_differ_in_their_defaults(made) -> None:
-    log_index, shipper = ["elasticsearch", "elasticsearch-retention"], ["log-canary", "rsyslog"]
-    ours = ["utopia-services", "utopia-scheduler"]
-    assert components(made("local"), "control-1")[-6:] == [*ours, *log_index, *shipper]
-    assert components(made("local"), "edge-1")[-5:] == ["haproxy", "utopia-services", "utopia-router", *shipper]
-    originals = ["log-canary", "fluentd"]
-    assert components(made("prod", providers={}), "control-1")[-5:] == ["marathon", *log_index, *originals]
-    assert components(made("prod", providers={}), "edge-1")[-4:] == ["haproxy", "bamboo", *originals]
+    lab = {name: components(made("local"), name) for name in ("control-1", "edge-1")}
+    production = {name: components(made("prod", providers={}), name) for name in ("control-1", "edge-1")}
+    assert {"utopia-services", "utopia-scheduler", "elasticsearch", "utopia-exporter"} <= set(lab["control-1"])
+    assert {"haproxy", "utopia-services", "utopia-router", "node-exporter"} <= set(lab["edge-1"])
+    assert {"marathon", "elasticsearch"} <= set(production["control-1"])
+    assert {"haproxy", "bamboo"} <= set(production["edge-1"])
+    assert not {"marathon", "bamboo", "newrelic-infra"} & {name for names in lab.values() for name in names}
+    assert not {"utopia-scheduler", "utopia-router", "utopia-exporter"} & {n for ns in production.values() for n in ns}
 
 
 def test_the_topology_chooses_and_artifacts_and_secrets_follow(made) -> None:

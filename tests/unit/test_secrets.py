@@ -66,3 +66,24 @@ def test_an_empty_file_is_told_and_not_replaced(state: Path) -> None:
     with pytest.raises(OperatorError, match="'a' is empty") as caught:
         secrets.value("a")
     assert str(state) in caught.value.next_step
+
+
+def test_a_given_secret_is_never_made(state: Path) -> None:
+    with pytest.raises(OperatorError, match="only you can give it") as caught:
+        Secrets("e").value("given-newrelic-license")
+    path = state / "e/secrets/given-newrelic-license"
+    assert str(path) in str(caught.value.next_step)
+    assert not path.exists()
+    with pytest.raises(OperatorError):
+        Secrets("e").require(["salt-api", "given-newrelic-license"])
+
+
+def test_a_given_secret_is_for_its_owner_alone(state: Path) -> None:
+    secrets = Secrets("e")
+    path = state / "e/secrets/given-newrelic-license"
+    path.write_text("licence\n")
+    path.chmod(0o644)
+    with pytest.raises(OperatorError, match="can be read by others"):
+        secrets.value(path.name)
+    path.chmod(0o600)
+    assert secrets.value(path.name) == "licence"

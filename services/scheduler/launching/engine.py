@@ -24,6 +24,7 @@ from services.scheduler.launching.queue import LaunchQueue
 from services.scheduler.mesos import framework
 from services.scheduler.mesos.client import MesosClient
 from services.scheduler.placement.matching import Policy
+from services.scheduler.placement.new_relic import NewRelic
 from services.scheduler.placement.task_info import TaskSettings
 from services.scheduler.settings import Settings
 
@@ -74,6 +75,7 @@ class Engine:
                 mesos_user=settings.mesos_user,
                 env_vars_prefix=settings.env_vars_prefix or "",
                 mesos_bridge_name=settings.mesos_bridge_name,
+                new_relic=NewRelic(settings.new_relic_license, settings.new_relic_labels),
             ),
             policy=Policy(draining_seconds=settings.draining_seconds),
             max_instances_per_offer=settings.max_instances_per_offer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.scheduler.definitions.app import App, PortMapping
@@ -14,6 +14,7 @@ from .containers import container_info, labels
 from .environment import variables
 from .health import TaskPorts, app_check, health_check
 from .matching import Match
+from .new_relic import NewRelic, new_relic_variables
 from .ports import assigned, port_mappings
 
 Json = dict[str, Any]
@@ -27,6 +28,7 @@ class TaskSettings:
     mesos_user: str | None = None
     env_vars_prefix: str = ""
     mesos_bridge_name: str = "mesos-bridge"
+    new_relic: NewRelic = field(default_factory=NewRelic)
 
 
 def build(app: App, instance: Instance, match: Match, *, settings: TaskSettings = TaskSettings()) -> Json:
@@ -95,6 +97,7 @@ def _command(app: App, instance: Instance, ports: TaskPorts, settings: TaskSetti
         mappings=ports.mappings,
         prefix=settings.env_vars_prefix,
     )
+    values = new_relic_variables(app, settings.new_relic) | values  # what the application says itself wins
     command["environment"] = {"variables": [{"name": name, "value": value} for name, value in values.items()]}
     if app.fetch:
         command["uris"] = [

@@ -21,6 +21,7 @@ from services.scheduler.definitions.app import (
 )
 from services.scheduler.placement.constraints import Tally
 from services.scheduler.placement.matching import Match, Remaining, match
+from services.scheduler.placement.new_relic import NewRelic
 from services.scheduler.placement.offer import Offer
 from services.scheduler.placement.task_info import TaskSettings, build, task_name
 
@@ -352,3 +353,25 @@ def test_name(app_id: str, name: str) -> None:
 def test_it_is_json() -> None:
 
     assert orjson.loads(orjson.dumps(task(replace(APP, **IN_BRIDGE))))
+
+
+LICENSED = TaskSettings(new_relic=NewRelic("a-licence", "environment:prod"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("true", "team/web"), ("On", "team/web"), ("Shop front", "Shop front"), ("false", None), ("", None)],
+)
+def test_new_relic_for_those_who_ask(asked: str, name: str | None) -> None:
+    found = environment(task(replace(APP, labels={"NEW_RELIC": asked}), LICENSED))
+    assert found.get("NEW_RELIC_APP_NAME") == name
+    assert found.get("NEW_RELIC_LICENSE_KEY") == (name and "a-licence")
+    assert found.get("NEW_RELIC_LABELS") == (name and "environment:prod")
+
+
+def test_new_relic_gives_way_to_what_the_application_says_itself() -> None:
+    app = replace(APP, labels={"NEW_RELIC": "true"}, env={"NEW_RELIC_APP_NAME": "mine", "NEW_RELIC_LICENSE_KEY": "own"})
+    found = environment(task(app, LICENSED))
+    assert (found["NEW_RELIC_APP_NAME"], found["NEW_RELIC_LICENSE_KEY"]) == ("mine", "own")
+    assert "NEW_RELIC_APP_NAME" not in environment(task(APP, LICENSED))
+    assert "a-licence" not in repr(LICENSED)

@@ -1,0 +1,3 @@
+include:
+  - node-exporter.install
+  - node-exporter.service

@@ -1,0 +1,4 @@
+include:
+  - prometheus.install
+  - prometheus.config
+  - prometheus.service

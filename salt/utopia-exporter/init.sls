@@ -1,0 +1,3 @@
+include:
+  - utopia-exporter.config
+  - utopia-exporter.service

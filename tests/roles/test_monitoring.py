@@ -1,0 +1,96 @@
+"""Role monitoring, whichever provider fills it: every node tells its figures, to those who may ask alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node_facts import Facts, closed, not_running
+from prometheus_client.parser import text_string_to_metric_families
+
+from bootstrap import paths
+from bootstrap.health.net import Login, UnansweredError, get
+from bootstrap.model import Cluster, Node
+from bootstrap.plan import Plan
+from bootstrap.scraping import SCRAPE_SECRET
+from bootstrap.secrets import Secrets
+
+ROLE = "monitoring"
+SECONDS = 15.0
+
+
+@pytest.fixture(scope="module")
+def ask(cluster: Cluster, secrets: Secrets) -> Callable[..., Any]:
+    """GET of a node's exporter over verified TLS."""
+    port = next(port.number for port in cluster.roles[ROLE].ports if port.name == "exporter")
+    ca: Path = paths.state_dir(cluster.env) / "ca" / "ca.crt"
+    login = Login("prometheus", secrets.value("monitoring-scrape"))
+
+    def get_of(node: Node, path: str, as_whom: Login | None = login) -> Any:
+        return get(str(node.address), port, path, login=as_whom, ca=ca, seconds=SECONDS)
+
+    return get_of
+
+
+def values(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    return {
+        sample.name: [(each.labels, each.value) for each in family.samples if each.name == sample.name]
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def asked(cluster: Cluster) -> bool:
+    """Whether the provider is asked for figures, or tells them to its vendor by itself."""
+    return SCRAPE_SECRET in cluster.roles[ROLE].secrets
+
+
+def test_units(facts: Facts, cluster: Cluster) -> None:
+    """Its services run, now and after a boot"""
+    wrong = not_running(facts, list(cluster.roles[ROLE].restart))
+    assert not wrong, "; ".join(wrong)
+
+
+def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
+    """Listens where the role says, if its provider is one that is asked"""
+    wrong = closed(facts, str(node.address), cluster.roles[ROLE].ports) if asked(cluster) else []
+    assert not wrong, "; ".join(wrong)
+
+
+def test_login(node: Node, cluster: Cluster, ask: Callable[..., Any]) -> None:
+    """Tells nothing to those without the login, and nothing without TLS"""
+    if not asked(cluster):
+        return
+    assert ask(node, "/metrics", None).status == 401
+    assert ask(node, "/node", Login("prometheus", "wrong")).status == 401
+    with pytest.raises(UnansweredError):
+        get(str(node.address), 9100, "/metrics", seconds=2)  # the machine's figures are on loopback
+
+
+def test_parts(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any]) -> None:
+    """Every part of the node gives its figures"""
+    if not asked(cluster):
+        return
+    found = values(ask(node, "/metrics").body.decode())
+    silent = [labels["part"] for labels, value in found["utopia_part_up"] if value != 1]
+    assert not silent, f"without figures: {', '.join(silent)}"
+    parts = {labels["part"] for labels, _ in found["utopia_part_up"]}
+    own = made.node_pillar[node.name]["monitoring"]
+    assert {f"mesos-{name}" for name in own["mesos"]} <= parts
+    assert ("zookeeper" in parts) == ("zookeeper" in node.roles)
+    assert ("containers" in parts) == ("docker" in node.roles)
+    assert {labels["port"] for labels, value in found["utopia_certificate_valid"] if value == 1} == {
+        port.rpartition(":")[2] for port in own["tls_ports"]
+    }
+
+
+def test_relays(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any]) -> None:
+    """What other programs of the node tell is handed on"""
+    if not asked(cluster):
+        return
+    for name in made.node_pillar[node.name]["monitoring"]["relays"]:
+        answer = ask(node, f"/{name}")
+        assert answer.status == 200, f"/{name}: {answer.body[:200]!r}"
+        assert values(answer.body.decode()), f"/{name} tells nothing"

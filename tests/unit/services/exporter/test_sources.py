@@ -1,0 +1,156 @@
+"""What the exporter makes of the answers of other programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.exporter.figures import Figures, flat
+from services.exporter.server import gather
+from services.exporter.settings import Endpoint, SettingsError, load
+from services.exporter.sources import elasticsearch, host, log_index, zookeeper
+from services.exporter.sources.containers import Totals, Usage, _tell, app_of, of_docker
+
+
+def told(figures: Figures) -> dict[tuple[str, str], float]:
+    """(name, first label's value) -> value."""
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in text_string_to_metric_families(figures.text().decode())
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "app"),
+    [
+        ("hello.instance-0a1b._app.1", "/hello"),
+        ("shop_cart_api.instance-0a1b._app.12", "/shop/cart/api"),
+        ("job-of-another-framework", "job-of-another-framework"),
+    ],
+)
+def test_the_application_of_a_task(task: str, app: str) -> None:
+    assert app_of(task) == app
+
+
+def usage(app: str, cpu: float, memory: float = 50, limit: float = 100) -> Usage:
+    return Usage(app, memory, limit, {"cpu_seconds": cpu, "periods": 0, "throttled_periods": 0, "throttled_seconds": 0})
+
+
+def test_totals_of_an_application_go_on_when_its_containers_change() -> None:
+    totals, figures = Totals(), Figures()
+    totals.add({"a": usage("/x", 10)})
+    totals.add({"a": usage("/x", 12), "b": usage("/x", 1)})
+    totals.add({"b": usage("/x", 4), "c": usage("/x", 0.5, memory=90)})
+    _tell(figures, totals, [usage("/x", 4), usage("/x", 0.5, memory=90)])
+    found = told(figures)
+    assert found["utopia_app_cpu_seconds_total", "/x"] == 10 + 2 + 1 + 3 + 0.5
+    assert found["utopia_app_started_total", "/x"] == 2, "what ran when we came was not started since"
+    assert found["utopia_app_memory_share", "/x"] == 0.9
+    assert found["utopia_app_instances", "/x"] == 2
+
+
+def test_an_application_that_is_gone_is_forgotten_after_a_while() -> None:
+    totals = Totals()
+    totals.add({"a": usage("/x", 10)})
+    for _ in range(240):
+        totals.add({})
+    assert "/x" in totals.apps
+    totals.add({})
+    assert totals.apps == {}
+
+
+def test_docker_counts_no_idle_cache_and_no_limit_that_is_none() -> None:
+    stats = {
+        "memory_stats": {"usage": 100, "limit": 9223372036854771712, "stats": {"total_inactive_file": 40}},
+        "cpu_stats": {
+            "cpu_usage": {"total_usage": 5e9},
+            "throttling_data": {"periods": 9, "throttled_periods": 3, "throttled_time": 2e9},
+        },
+    }
+    found = of_docker("/x", stats)
+    assert (found.memory, found.memory_limit) == (60, 0)
+    assert found.counters == {"cpu_seconds": 5, "periods": 9, "throttled_periods": 3, "throttled_seconds": 2}
+    assert of_docker("/x", {}).counters["cpu_seconds"] == 0, "it ended while it was asked"
+
+
+def test_zookeeper() -> None:
+    figures = Figures()
+    zookeeper.parse(figures, "zk_version\t3.8\nzk_server_state\tleader\nzk_synced_followers\t2.0\n")
+    found = told(figures)
+    assert found["zookeeper_server_state", "leader"] == 1
+    assert found["zookeeper_server_state", "follower"] == 0
+    assert found["zookeeper_synced_followers", ""] == 2
+    with pytest.raises(ValueError, match="not currently serving"):
+        zookeeper.parse(Figures(), "This ZooKeeper instance is not currently serving requests\n")
+
+
+def test_elasticsearch() -> None:
+    health = dict.fromkeys(elasticsearch._HEALTH, 3) | {"status": "yellow"}
+    member = {
+        "jvm": {"mem": {"heap_used_in_bytes": 1, "heap_max_in_bytes": 2}},
+        "fs": {"total": {"total_in_bytes": 10, "available_in_bytes": 4}},
+        "indices": {"docs": {"count": 7}, "indexing": {"index_total": 8}},
+        "thread_pool": {"write": {"rejected": 5}},
+    }
+    figures = Figures()
+    elasticsearch.parse(figures, health, member)
+    found = told(figures)
+    assert found["elasticsearch_cluster_status", "yellow"] == 1
+    assert found["elasticsearch_cluster_status", "red"] == 0
+    assert found["elasticsearch_number_of_nodes", ""] == 3
+    assert found["elasticsearch_rejected_writes_total", ""] == 5
+
+
+def test_the_log_index() -> None:
+    last = {"sort": [60_500], "_source": {"json": {"waiting": 4, "lost": 2, "refused": 1}}}
+    answer = {"aggregations": {"nodes": {"buckets": [{"key": "agent-1", "last": {"hits": {"hits": [last]}}}]}}}
+    figures = Figures()
+    log_index.parse(figures, answer)
+    found = told(figures)
+    assert found["utopia_log_canary_found_seconds", "agent-1"] == 60.5
+    assert found["utopia_log_lines_waiting", "agent-1"] == 4
+    assert found["utopia_log_lines_lost_total", "agent-1"] == 2
+    log_index.parse(Figures(), {"hits": {}})
+
+
+def test_services_that_wait_for_a_restart(tmp_path) -> None:
+    (tmp_path / "zookeeper").write_text("")
+    figures = Figures()
+    host.markers(figures, str(tmp_path))
+    found = told(figures)
+    assert found["utopia_restarts_due", ""] == 1
+    assert 0 <= found["utopia_restart_due_seconds", "zookeeper"] < 60
+
+
+def test_a_part_that_does_not_answer_costs_no_other_part_its_figures() -> None:
+    async def good(figures: Figures) -> None:
+        figures.gauge("good", "x", 1)
+
+    async def bad(figures: Figures) -> None:
+        figures.gauge("half", "x", 1)
+        raise OSError("refuses connections")
+
+    found = told(asyncio.run(gather({"good": good, "bad": bad})))
+    assert found["good", ""] == 1
+    assert ("half", "") not in found
+    assert (found["utopia_part_up", "good"], found["utopia_part_up", "bad"]) == (1, 0)
+
+
+def test_names() -> None:
+    assert flat("master/slaves_active") == "master_slaves_active"
+
+
+def test_settings(tmp_path) -> None:
+    path = tmp_path / "config.json"
+    document = {"bind": "127.0.0.1:9105", "certificate": "c", "key": "k", "login_file": "l"}
+    path.write_text(json.dumps(document | {"relays": {"node": {"url": "http://127.0.0.1:9100/metrics"}}}))
+    settings = load(path)
+    assert settings.address == ("127.0.0.1", 9105)
+    assert settings.relays == {"node": Endpoint("http://127.0.0.1:9100/metrics")}
+    path.write_text(json.dumps(document | {"binds": ""}))
+    with pytest.raises(SettingsError, match="binds"):
+        load(path)
