@@ -75,7 +75,18 @@ Check = Callable[[View], list[Health]]
 
 def checks() -> dict[str, Check]:
     """Role -> the check that asks it. A role that is not here cannot be asked from outside."""
-    from bootstrap.health import admin, alerts, base, elasticsearch, ingress, logs, marathon, mesos, monitoring, zookeeper
+    from bootstrap.health import (
+        admin,
+        alerts,
+        base,
+        elasticsearch,
+        ingress,
+        logs,
+        marathon,
+        mesos,
+        monitoring,
+        zookeeper,
+    )
 
     return {
         "base": base.check,

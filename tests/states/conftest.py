@@ -51,7 +51,9 @@ def minions_of(env: str) -> dict[str, dict[str, Any]]:
 
 def _by_newrelic(folder: Path) -> str:
     """Production with the monitoring that is its default, which needs an account: environment `newrelic`."""
-    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {"everywhere": ["logs", "monitoring"]}
+    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {
+        "everywhere": ["logs", "monitoring"]
+    }
     (folder / "newrelic").mkdir()
     (folder / "newrelic/cluster.yaml").write_text(yaml.safe_dump(document))
     return str(folder / "newrelic/cluster.yaml")

@@ -243,7 +243,7 @@ def test_the_command_prints_the_very_object(capsys, tmp_path, monkeypatch):
 def test_roles_of_every_node_are_roles_like_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
     document = yaml.safe_load((paths.PILLAR / "env/small/cluster.yaml").read_text()) | {
-        "everywhere": ["docker", "monitoring"]
+        "everywhere": ["docker", "monitoring", "logs"]
     }
     (tmp_path / "small").mkdir()
     (tmp_path / "small/cluster.yaml").write_text(yaml.safe_dump(document))

@@ -61,7 +61,9 @@ def test_another_provider_of_a_role_is_not_asked_for_what_it_does_not_tell(tmp_p
 
 def test_by_new_relic_no_node_has_an_exporter(tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
-    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {"everywhere": ["logs", "monitoring"]}
+    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {
+        "everywhere": ["logs", "monitoring"]
+    }
     (tmp_path / "prod").mkdir(exist_ok=True)
     (tmp_path / "prod/cluster.yaml").write_text(yaml.safe_dump(document))
     made = plan.make(config.load(str(tmp_path / "prod")))

@@ -82,7 +82,9 @@ def test_exporters_are_asked_for_where_prometheus_does_not_know_them(view, servi
 
 def test_a_provider_that_tells_its_vendor_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
-    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {"everywhere": ["logs", "monitoring"]}
+    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {
+        "everywhere": ["logs", "monitoring"]
+    }
     (tmp_path / "prod").mkdir(exist_ok=True)
     (tmp_path / "prod/cluster.yaml").write_text(yaml.safe_dump(document))
     found = monitoring.check(View(config.load(str(tmp_path / "prod"))))
