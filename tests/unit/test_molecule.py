@@ -14,10 +14,9 @@ from bootstrap import config, image, paths
 from bootstrap.model import Cluster
 
 FOLDER = paths.CHECKOUT / "molecule"
-# Every role of the table, but for those that are in every scenario, or beside the agents in theirs.
-WITHOUT = {"admin", "docker"}
-LATER = {"monitoring", "alerts"}  # roles that have none yet
-ROLES = sorted(set(yaml.safe_load((paths.PILLAR / "roles.yaml").read_text())["roles"]) - WITHOUT - LATER)
+# Every role of the table, but for those that are in every scenario, or beside another in its own.
+WITHOUT = {"admin", "docker", "alerts"}
+ROLES = sorted(set(yaml.safe_load((paths.PILLAR / "roles.yaml").read_text())["roles"]) - WITHOUT)
 
 
 def load_runner() -> ModuleType:
