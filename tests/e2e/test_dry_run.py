@@ -30,6 +30,7 @@ MADE_BEFORE = (
     "/usr/lib/libmesos.so",
     "/opt/utopia/services/before/parts/utopia-scheduler",
     "/opt/utopia/services/before/parts/utopia-router",
+    "/opt/utopia/services/before/parts/utopia-exporter",
 )
 IGNORED = (
     "/run",
