@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from preflight_situations import CLUSTER
 
-from bootstrap import paths
+from bootstrap import paths, plan
 from bootstrap.errors import PreflightError, UnreachableError
 from bootstrap.hosts import Result
 from bootstrap.model import Machine
@@ -15,6 +15,7 @@ from bootstrap.phases import preflight as phase
 from bootstrap.preflight import controller, gathering, inspection, needs, record
 from bootstrap.preflight.facts import NodeFacts
 from bootstrap.process import run
+from bootstrap.secrets import Secrets
 
 MACHINES = tuple(Machine(node.name, str(node.address), 22, "root", (f"key of {node.name}",)) for node in CLUSTER.nodes)
 NAMES = [machine.node for machine in MACHINES]
@@ -126,6 +127,7 @@ def test_a_waiver_lets_it_pass_with_its_reason():
 class Context:
     def __init__(self, hosts, cluster=CLUSTER):
         self.cluster, self.machines, self.hosts = cluster, MACHINES, hosts
+        self.plan, self.secrets = plan.make(cluster), Secrets(cluster.env)
 
     def progress(self, *_):
         pass
