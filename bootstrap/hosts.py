@@ -296,6 +296,7 @@ class Hosts:
 
     def _open(self, machine: Machine) -> fabric.Connection:
         sock = self._channel(machine)
+        key = machine.key or (None if machine.agent else str(self._key))
         connection = fabric.Connection(
             machine.address,
             user=machine.user,
@@ -303,7 +304,7 @@ class Hosts:
             connect_timeout=CONNECT_SECONDS,
             config=fabric.Config(overrides={"load_ssh_configs": False}),
             connect_kwargs={
-                "key_filename": machine.key or (None if machine.agent else str(self._key)),
+                **({"key_filename": key} if key else {}),
                 "allow_agent": machine.agent,
                 "look_for_keys": machine.agent and not machine.key,
                 **({"sock": sock} if sock else {}),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 
 from bootstrap import paths
-from bootstrap.errors import UsageError
+from bootstrap.errors import SaltError, UsageError
 from bootstrap.model import Cluster
 
 _FILE = "environment.json"
@@ -38,6 +39,23 @@ def check_file(env: str, path: Path) -> None:
     before = _read(env)
     if before and before["path"] != str(path.resolve()) and Path(before["path"]).exists():
         raise _taken(env, before, str(path.resolve()))
+
+
+def refuse_other(env: str, node: str, certificate: str, wanted: bytes, found: str | None) -> None:
+    """A node that trusts another CA was set up with another state folder: ours has other keys and passwords.
+
+    `found`: SHA-256 of what lies at the path `certificate` there, None when nothing does. Raises SaltError.
+    """
+    if found is None or found == hashlib.sha256(wanted).hexdigest():
+        return
+    raise SaltError(
+        f"{node} was set up with another state folder than this one",
+        where=str(paths.state_path(env)),
+        lines=[f"{certificate} on {node} is not the certificate of this folder's CA"],
+        cause="the folder was lost or moved, or UTOPIA_STATE_DIR names another place than before",
+        next_step="put the old folder back, or name its place in UTOPIA_STATE_DIR; if it is lost, every node "
+        "has to be made anew, for the services know its passwords",
+    )
 
 
 def release(env: str) -> None:

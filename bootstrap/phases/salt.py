@@ -7,14 +7,23 @@ nothing is accepted on sight.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap import admin_packages, file_tree, paths, salt_files, salt_install, salt_keys, salt_master, units
+from bootstrap import (
+    admin_packages,
+    file_tree,
+    paths,
+    salt_files,
+    salt_install,
+    salt_keys,
+    salt_master,
+    state_folder,
+    units,
+)
 from bootstrap.errors import OperatorError, SaltError
 from bootstrap.hosts import Result
 from bootstrap.model import ADMIN_ROLE
@@ -151,18 +160,9 @@ class _Bootstrap:
         return salt_master.parse(_succeeded(result, "the Salt master's files could not be read").out)
 
     def _refuse_other_state(self, wanted: _Wanted, found: salt_master.Found) -> None:
-        """A node that trusts another CA was set up with another state folder: ours has other keys and passwords."""
         content, _mode = wanted.minions[wanted.admin][salt_files.CA]
         there = found.sums.get(salt_files.CA)
-        if there is not None and there != hashlib.sha256(content).hexdigest():
-            raise SaltError(
-                f"{wanted.admin} was set up with another state folder than this one",
-                where=str(paths.state_path(self.context.cluster.env)),
-                lines=[f"{salt_files.CA} on {wanted.admin} is not the certificate of this folder's CA"],
-                cause="the folder was lost or moved, or UTOPIA_STATE_DIR names another place than before",
-                next_step="put the old folder back, or name its place in UTOPIA_STATE_DIR; if it is lost, every node "
-                "has to be made anew, for the services know its passwords",
-            )
+        state_folder.refuse_other(self.context.cluster.env, wanted.admin, salt_files.CA, content, there)
 
     def _serve(self, wanted: _Wanted, found: salt_master.Found) -> None:
         """Bring the admin node's files, artifacts and services to what is wanted."""

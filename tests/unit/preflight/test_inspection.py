@@ -47,6 +47,8 @@ class Hosts:
 
     def run(self, node, command, *, sudo, stdin, timeout):
         assert sudo
+        if command.startswith("sha256sum"):
+            return Result(node, 1, "", "there is no such file")
         self.asked.append(node)
         assert stdin.startswith("ORDER = {'paths': [")
         now = {"time": time.time(), "ended": time.time(), "failed": {}}
