@@ -57,9 +57,9 @@ def bootstrap(*args: str, timeout: float = 1500, env: dict[str, str] | None = No
 
 
 def start(*args: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start the command and leave it running."""
+    """Start the command and leave it running. It hears SIGINT even where the tests run in the background."""
     return subprocess.Popen(
-        [*BOOTSTRAP, *args],
+        ["env", "--default-signal=INT", *BOOTSTRAP, *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
