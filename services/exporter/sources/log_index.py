@@ -15,6 +15,7 @@ from services.exporter.settings import Endpoint
 _NODES = 10_000
 _COUNTERS = {"waiting": "Lines that wait to be shipped"}
 _TOTALS = {"lost": "Lines for which there was no room", "refused": "Lines that the index refused"}
+_NEWEST = {"@timestamp": {"order": "desc", "numeric_type": "date"}}  # milliseconds, whatever the field keeps
 _QUERY = {
     "size": 0,
     "query": {
@@ -23,7 +24,7 @@ _QUERY = {
     "aggs": {
         "nodes": {
             "terms": {"field": "node", "size": _NODES},
-            "aggs": {"last": {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": ["json"]}}},
+            "aggs": {"last": {"top_hits": {"size": 1, "sort": [_NEWEST], "_source": ["json"]}}},
         }
     },
 }
