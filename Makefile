@@ -51,6 +51,7 @@ bench: .venv/ready  ## what a run, a launch and a route cost, each against a flo
 	@$(BIN)/python tests/bench/bench_scheduler.py
 	@$(BIN)/python tests/bench/bench_launch.py
 	@$(BIN)/python tests/bench/bench_ssh.py
+	@$(BIN)/python tests/bench/bench_logs.py
 
 destroy: .venv/ready  ## remove the machines of ENV
 	@$(BIN)/bootstrap destroy --env $(ENV)
