@@ -86,7 +86,7 @@ class Authority:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(f"utopia {self._env} CA")
+        name = _name(ca_name(self._env))
         usage = x509.KeyUsage(
             key_cert_sign=True,
             crl_sign=True,
@@ -123,6 +123,34 @@ class Authority:
         builder = builder.add_extension(usage, critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
         return _sign(builder.add_extension(issuer, critical=False), ca_key), _key_pem(key)
+
+
+def ca_name(env: str) -> str:
+    """What the CA of an environment is called in its certificates."""
+    return f"utopia {env} CA"
+
+
+def issuer_name(certificate: bytes) -> str:
+    """What the issuer of a PEM certificate is called; "" when nothing can be read."""
+    from cryptography import x509
+
+    try:
+        names = x509.load_pem_x509_certificate(certificate).issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
+    return str(names[0].value) if names else ""
+
+
+def is_issued_by(certificate: bytes, ca: bytes) -> bool:
+    """Whether this CA signed it."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        x509.load_pem_x509_certificate(certificate).verify_directly_issued_by(x509.load_pem_x509_certificate(ca))
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _builder(subject: Name, issuer: Name, key: EllipticCurvePrivateKey, days: int) -> CertificateBuilder:

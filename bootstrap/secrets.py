@@ -9,15 +9,35 @@ from __future__ import annotations
 import os
 import re
 import secrets as random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bootstrap import paths
-from bootstrap.errors import OperatorError
+from bootstrap.checks.finding import Finding
+from bootstrap.errors import OperatorError, PreflightError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 GIVEN = "given-"  # names of secrets that an operator puts there; they are never made
 _BYTES = 32  # of randomness; written as 64 hexadecimal digits, which survive every file format
+
+
+class NotGivenError(PreflightError):
+    """Secrets that only an operator can give are not as they must be; `findings` has each with its parts."""
+
+    def __init__(self, folder: Path, findings: Sequence[Finding]) -> None:
+        count = len(findings)
+        super().__init__(
+            f"{count} secret{'s' if count > 1 else ''} that only you can give must be put right first",
+            where=str(folder),
+            lines=[str(finding) for finding in findings],
+            cause="they come from somebody else (a vendor's licence, say), so they are not generated",
+            next_step="put them right, then run the same command again",
+        )
+        self.findings = tuple(findings)
+
+    def as_json(self) -> dict[str, object]:
+        """The facts, and every finding with its parts."""
+        return {**super().as_json(), "findings": [finding.as_json() for finding in self.findings]}
 
 
 class Secrets:
@@ -41,8 +61,7 @@ class Secrets:
         if not _NAME.fullmatch(name):
             raise ValueError(f"'{name}' is no name for a secret: small letters, digits and hyphens only")
         path = self._folder / name
-        if name.startswith(GIVEN):
-            self._look_at_given(path)
+        self.require([name])
         try:
             value = path.read_text()
         except FileNotFoundError:
@@ -64,28 +83,15 @@ class Secrets:
         return {name: self.value(name) for name in names}
 
     def require(self, names: Iterable[str]) -> None:
-        """Every given secret among `names` is there. Raises OperatorError for the first that is not."""
-        for name in names:
-            if name.startswith(GIVEN):
-                self.value(name)
+        """Raises NotGivenError with everything that is wrong with the given secrets among `names`."""
+        findings = self.not_given(names)
+        if findings:
+            raise NotGivenError(self._folder, findings)
 
-    def _look_at_given(self, path: Path) -> None:
-        """There, and for its owner alone."""
-        put = f"(umask 077; cat >{path})"
-        if not path.exists():
-            raise OperatorError(
-                f"the secret '{path.name}' is not there, and only you can give it",
-                where=str(path),
-                cause="it comes from somebody else (a vendor's licence, say), so it is not generated",
-                next_step=f"{put}, then run the same command again",
-            )
-        if path.stat().st_mode & 0o077:
-            raise OperatorError(
-                f"the secret '{path.name}' can be read by others",
-                where=str(path),
-                cause=f"its mode is {path.stat().st_mode & 0o777:04o}",
-                next_step=f"chmod 600 {path}, then run the same command again",
-            )
+    def not_given(self, names: Iterable[str]) -> tuple[Finding, ...]:
+        """What is wrong with the given secrets among `names`: absent, empty, or readable by others."""
+        given = (name for name in sorted(set(names)) if name.startswith(GIVEN))
+        return tuple(finding for name in given if (finding := _look_at(self._folder / name)))
 
     def _make(self, name: str) -> None:
         """Whole or not at all, and never over an existing one: written beside, then hard-linked into place."""
@@ -102,3 +108,16 @@ class Secrets:
                 return  # another process was first; its value stands
         finally:
             draft.unlink()
+
+
+def _look_at(path: Path) -> Finding | None:
+    """A given secret is there, says something, and is for its owner alone."""
+    file, keys, put = str(path), (path.name,), f"(umask 077; cat >{path})"
+    if not path.is_file():
+        return Finding(file, keys, None, "is not there, and only you can give it", put)
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding(file, keys, f"mode {mode:04o}", "can be read by others", f"chmod 600 {path}")
+    if not path.read_text().strip():
+        return Finding(file, keys, None, "is empty, and only you can give it", put)
+    return None

@@ -48,10 +48,15 @@ def refuse_other(env: str, node: str, certificate: str, wanted: bytes, found: st
     """
     if found is None or found == hashlib.sha256(wanted).hexdigest():
         return
-    raise SaltError(
+    raise other(env, node, f"{certificate} on {node} is not the certificate of this folder's CA")
+
+
+def other(env: str, node: str, line: str) -> SaltError:
+    """The error for machines of another state folder; `line` is the proof."""
+    return SaltError(
         f"{node} was set up with another state folder than this one",
         where=str(paths.state_path(env)),
-        lines=[f"{certificate} on {node} is not the certificate of this folder's CA"],
+        lines=[line],
         cause="the folder was lost or moved, or UTOPIA_STATE_DIR names another place than before",
         next_step="put the old folder back, or name its place in UTOPIA_STATE_DIR; if it is lost, every node "
         "has to be made anew, for the services know its passwords",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bootstrap import health
+from bootstrap import health, whose_machines
 from bootstrap.errors import ExitStatus, OperatorError
 from bootstrap.health import Health, View
 from bootstrap.health import figures as health_figures
@@ -59,7 +59,10 @@ class Status:
 
 
 def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
-    """Ask every service of `cluster` at once. Whatever has not answered after `seconds` is reported as such."""
+    """Ask every service of `cluster` at once. Whatever has not answered after `seconds` is reported as such.
+
+    Raises UsageError or SaltError where the machines are not those that the state folder knows.
+    """
     started = time.monotonic()
     view = View(cluster, operator(cluster.env), logins=logins(cluster.env))
     borne = {"base", *(role for node in cluster.nodes for role in node.roles)}
@@ -69,8 +72,12 @@ def ask(cluster: Cluster, *, seconds: float = DEADLINE) -> Status:
     numbers: list[Figures] = []
     jobs["machines"] = partial(_machines, cluster, stopped)
     jobs["figures"] = partial(_figures, view, numbers)
+    strange: list[OperatorError] = []
+    jobs["whose"] = partial(_whose, cluster, strange)
     answers = gather(jobs, seconds)
-    for name in ("machines", "figures"):
+    if strange:
+        raise strange[0]
+    for name in ("machines", "figures", "whose"):
         del answers[name]
     found: list[Health] = []
     for role, answer in answers.items():
@@ -112,6 +119,14 @@ def missing_machines(cluster: Cluster) -> set[str]:
 
 def _machines(cluster: Cluster, stopped: set[str]) -> list[Health]:
     stopped |= missing_machines(cluster)
+    return []
+
+
+def _whose(cluster: Cluster, strange: list[OperatorError]) -> list[Health]:
+    try:
+        whose_machines.refuse(cluster)
+    except OperatorError as error:
+        strange.append(error)
     return []
 
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
 
 
 def _chosen(args: argparse.Namespace) -> tuple[View, dict[str, Keeper]]:
-    from bootstrap import backups, config, status
+    from bootstrap import backups, config, status, whose_machines
     from bootstrap.cli.verify import known
     from bootstrap.health import View
 
@@ -52,6 +52,7 @@ def _chosen(args: argparse.Namespace) -> tuple[View, dict[str, Keeper]]:
     known("backup of role", args.only, there, f"bootstrap nodes --env {args.env}")
     if not there:
         raise UsageError("no role of this environment holds what could be kept", next_step="bootstrap nodes")
+    whose_machines.refuse(cluster)
     view = View(cluster, logins=status.logins(cluster.env))
     return view, {role: keeper for role, keeper in there.items() if not args.only or role in args.only}
 

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bootstrap.errors import ExitStatus
+from bootstrap.model import ADMIN_ROLE
 from bootstrap.report import Report
 
 if TYPE_CHECKING:
     from bootstrap.drivers import Driver
     from bootstrap.model import Cluster, Machine
     from bootstrap.preflight import Finding
+    from bootstrap.preflight.inspection import Inspection
 
 HELP = "look for what stands in the way, on this machine and on every node at once; changes nothing"
 
@@ -24,18 +26,21 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Every node is asked, also those that an earlier run found good."""
-    from bootstrap import config, drivers, preflight, state_folder
+    from bootstrap import config, drivers, preflight, whose_machines
     from bootstrap.hosts import Hosts
     from bootstrap.preflight.inspection import inspect
 
     started = time.monotonic()
     cluster = config.load(args.env)
-    state_folder.check(cluster)
-    findings = list(preflight.check(cluster))
+    whose_machines.refuse(cluster)
+    findings = [*preflight.given_secrets(cluster), *preflight.check(cluster)]
     machines = _machines(drivers.get(cluster), cluster, report)
     if machines:
         with Hosts(cluster.env, machines) as hosts:
-            findings += inspect(cluster, hosts, machines, [machine.node for machine in machines]).findings
+            inspection = inspect(cluster, hosts, machines, [machine.node for machine in machines])
+            if inspection.fatal and _reached(cluster, inspection):
+                whose_machines.refuse_by_file(cluster, hosts)  # full of what is somebody else's: one sentence says why
+            findings += inspection.findings
     absent = [node.name for node in cluster.nodes if node.name not in {machine.node for machine in machines}]
     errors = sum(finding.severity == preflight.ERROR for finding in findings)
     if report.as_json:
@@ -54,6 +59,12 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     summary = f"{len(machines)} nodes asked in {time.monotonic() - started:.1f} s"
     report.line(f"{cluster.env}: {errors} errors, {len(findings) - errors} remarks; {summary}")
     return ExitStatus.PREFLIGHT if errors else ExitStatus.OK
+
+
+def _reached(cluster: Cluster, inspection: Inspection) -> bool:
+    """Whether the admin node was asked and answered."""
+    admin = cluster.with_role(ADMIN_ROLE)[0].name
+    return admin in inspection.nodes and admin not in inspection.errors
 
 
 def _machines(driver: Driver, cluster: Cluster, report: Report) -> tuple[Machine, ...]:

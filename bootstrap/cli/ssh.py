@@ -20,13 +20,14 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:  # noqa: ARG001
     """Becomes ssh: its exit status, which is the command's, is ours."""
     import os
 
-    from bootstrap import config, ssh_config
+    from bootstrap import config, ssh_config, whose_machines
     from bootstrap.errors import UsageError
 
     cluster = config.load(args.env)
     names = [node.name for node in cluster.nodes]
     if args.node not in names:
         raise UsageError(f"there is no node '{args.node}' in '{cluster.env}'", next_step=f"one of: {', '.join(names)}")
+    whose_machines.refuse(cluster)
     path = ssh_config.path_of(cluster.env)
     if not path.exists():
         raise UsageError(

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Exit status 13 (verify) when a check failed, or when the checks did not run."""
-    from bootstrap import config, verify
+    from bootstrap import config, verify, whose_machines
 
     cluster = config.load(args.env)
     known("role", args.role, cluster.roles, f"bootstrap plan --env {args.env}")
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     if not verify.expected_nodes(cluster, args.role, args.node):
         asked = " and ".join([*(f"role {role}" for role in args.role), *(f"node {node}" for node in args.node)])
         raise UsageError(f"nothing to verify: no node fits {asked}", next_step=f"bootstrap nodes --env {args.env}")
+    whose_machines.refuse(cluster)
     verdict = verify.verify(
         cluster,
         lambda node, text: report.progress("verify", text, node=node),

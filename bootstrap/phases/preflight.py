@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from bootstrap import preflight, salt_files, state_folder
+from bootstrap import preflight, whose_machines
 from bootstrap.errors import PreflightError
 from bootstrap.model import ADMIN_ROLE
 from bootstrap.phases import Context, PhaseResult
@@ -33,7 +31,8 @@ def run(context: Context, phase: Phase) -> PhaseResult:
             iter(inspection.errors.values())
         )  # nothing but nodes that do not answer: that has a status of its own
     if fatal:
-        _refuse_other_state(context, asked)
+        if cluster.with_role(ADMIN_ROLE)[0].name in asked:  # full of what is somebody else's: one sentence says why
+            whose_machines.refuse_by_file(cluster, context.hosts)
         raise PreflightError(
             f"{len(fatal)} thing{'s' if len(fatal) > 1 else ''} must be put right first",
             where=f"environment {cluster.env}",
@@ -44,13 +43,3 @@ def run(context: Context, phase: Phase) -> PhaseResult:
     if asked:
         record.keep(cluster, machines, asked)
     return PhaseResult(notes=tuple(str(finding) for finding in findings))
-
-
-def _refuse_other_state(context: Context, asked: Collection[str]) -> None:
-    """Machines of another state folder of ours are full of what is somebody else's: one sentence says why."""
-    admin = context.cluster.with_role(ADMIN_ROLE)[0].name
-    if admin in asked:
-        read = context.hosts.run(admin, f"sha256sum {salt_files.CA}", sudo=True, stdin="", timeout=20)
-        if read.ok:
-            there = read.out.split()[0]
-            state_folder.refuse_other(context.cluster.env, admin, salt_files.CA, context.authority.ca_pem, there)

@@ -6,5 +6,6 @@ found, and touches nothing. Rules are functions of facts, so that a machine nobo
 
 from bootstrap.preflight.controller import EDGE_CONNECTIONS, check, require
 from bootstrap.preflight.finding import ERROR, WAIVED, WARNING, Finding
+from bootstrap.preflight.given import given_secrets
 
-__all__ = ["EDGE_CONNECTIONS", "ERROR", "WAIVED", "WARNING", "Finding", "check", "require"]
+__all__ = ["EDGE_CONNECTIONS", "ERROR", "WAIVED", "WARNING", "Finding", "check", "given_secrets", "require"]

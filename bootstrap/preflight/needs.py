@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import yaml
-
-from bootstrap import paths
+from bootstrap import component_settings
 from bootstrap.firewall import EVERY_NODE
 from bootstrap.model import BASE_ROLE, CALLERS, Cluster, Node, Port, Role
 
@@ -70,7 +67,7 @@ def resolve(cluster: Cluster, path: str) -> str:
     if path.startswith("/"):
         return path
     component, *keys = path.split(".")
-    for values in (cluster.settings.get(component, {}), _defaults(component)):
+    for values in (cluster.settings.get(component, {}), component_settings.defaults(component)):
         value: Any = values
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
@@ -115,9 +112,3 @@ def _without_maps(cluster: Cluster) -> bool:
 def _files(cluster: Cluster, role: Role) -> int:
     pretends = cluster.settings.get("elasticsearch", {}).get("lab_pretend_open_files") is True
     return 0 if role.name == "elasticsearch" and pretends else role.requires.open_files
-
-
-@cache
-def _defaults(component: str) -> Mapping[str, Any]:
-    path = paths.SALT / component / "defaults.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}

@@ -9,6 +9,9 @@ import ssl
 CA = "/etc/utopia/ca.crt"
 FORMED = "/elasticsearch-formed"  # in ZooKeeper: there has been a cluster
 TIMEOUT = 10  # seconds per question
+# Seconds for what changes something: the server has bounds of its own, 30 s until the master turns to it and 30 s
+# until all members have it, and says what went wrong. On a crowded host a change does take more than ten.
+CHANGE_TIMEOUT = 70
 _ROUNDS = 10000  # of PBKDF2: the server keeps what it has checked in a cache
 
 
@@ -27,7 +30,7 @@ def password_hash(user, secret):
     return f"{{PBKDF2}}{_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
-def call(method, path, body=None, timeout=TIMEOUT, address=""):
+def call(method, path, body=None, timeout=None, address=""):
     """The JSON answer of this node's member, or of another's. None where there is no such thing.
 
     Raises ElasticsearchError with what the member says, OSError when it is down.
@@ -37,7 +40,8 @@ def call(method, path, body=None, timeout=TIMEOUT, address=""):
     port = __pillar__["elasticsearch"]["port"]
     login = base64.b64encode(f"operator:{__pillar__['secrets']['elasticsearch-operator']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-    connection = http.client.HTTPSConnection(node, port, timeout=timeout, context=context)
+    seconds = timeout or (TIMEOUT if method == "GET" else CHANGE_TIMEOUT)
+    connection = http.client.HTTPSConnection(node, port, timeout=seconds, context=context)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()

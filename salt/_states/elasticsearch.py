@@ -115,7 +115,7 @@ def _hold(seconds, anyway):
     if status != "green" and not anyway:
         return f"the cluster is {status}: a restart would take more copies of its data away. {_ANYWAY}"
     _allow("primaries")
-    __salt__["elasticsearch.call"]("POST", "/_flush", timeout=60)
+    __salt__["elasticsearch.call"]("POST", "/_flush")
     return ""
 
 
@@ -194,7 +194,7 @@ def repository(name, type, settings):
             return _result(name, True, "as described")
         if __opts__["test"]:
             return _result(name, None, "would be registered")
-        __salt__["elasticsearch.call"]("PUT", path, wanted, timeout=60)
+        __salt__["elasticsearch.call"]("PUT", path, wanted)
     except OSError as error:
         return _result(name, None if __opts__["test"] else False, str(error))
     return _result(name, True, "registered", {name: "registered"})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.errors import OperatorError
-from bootstrap.secrets import Secrets
+from bootstrap.errors import ExitStatus, OperatorError
+from bootstrap.secrets import NotGivenError, Secrets
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +69,13 @@ def test_an_empty_file_is_told_and_not_replaced(state: Path) -> None:
 
 
 def test_a_given_secret_is_never_made(state: Path) -> None:
-    with pytest.raises(OperatorError, match="only you can give it") as caught:
-        Secrets("e").value("given-newrelic-license")
     path = state / "e/secrets/given-newrelic-license"
-    assert str(path) in str(caught.value.next_step)
+    with pytest.raises(NotGivenError) as caught:
+        Secrets("e").value("given-newrelic-license")
+    assert caught.value.status == ExitStatus.PREFLIGHT
+    (line,) = caught.value.lines
+    assert line == (f"{path}: given-newrelic-license: is not there, and only you can give it; (umask 077; cat >{path})")
     assert not path.exists()
-    with pytest.raises(OperatorError):
-        Secrets("e").require(["salt-api", "given-newrelic-license"])
 
 
 def test_a_given_secret_is_for_its_owner_alone(state: Path) -> None:
@@ -83,7 +83,23 @@ def test_a_given_secret_is_for_its_owner_alone(state: Path) -> None:
     path = state / "e/secrets/given-newrelic-license"
     path.write_text("licence\n")
     path.chmod(0o644)
-    with pytest.raises(OperatorError, match="can be read by others"):
+    with pytest.raises(NotGivenError) as caught:
         secrets.value(path.name)
+    assert "can be read by others (found mode 0644); chmod 600" in caught.value.lines[0]
     path.chmod(0o600)
     assert secrets.value(path.name) == "licence"
+
+
+def test_all_given_secrets_are_told_at_once(state: Path) -> None:
+    secrets = Secrets("e")
+    for name, text, mode in (("given-a", "x", 0o640), ("given-b", "\n", 0o600), ("given-d", "fine", 0o600)):
+        (state / "e/secrets" / name).write_text(text)
+        (state / "e/secrets" / name).chmod(mode)
+    wanted = ["salt-api", "given-c", "given-a", "given-b", "given-d", "given-a"]
+    with pytest.raises(NotGivenError, match="3 secrets") as caught:
+        secrets.require(wanted)
+    found = [(finding["path"], finding["message"].split(",")[0]) for finding in caught.value.as_json()["findings"]]  # type: ignore[attr-defined]
+    assert found == [("given-a", "can be read by others"), ("given-b", "is empty"), ("given-c", "is not there")]
+    assert all(str(state) in finding.file and finding.fix for finding in caught.value.findings)
+    assert "salt-api" not in secrets.names(), "looking makes nothing"
+    secrets.require(["salt-api", "given-d"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bootstrap import host_facts, paths, preflight
+from bootstrap import config, host_facts, paths, preflight
 from bootstrap.errors import PreflightError
 from bootstrap.host_facts import Facts
 from bootstrap.model import Cluster, Node
@@ -178,3 +178,14 @@ def test_who_listens_has_the_port():
         port = server.getsockname()[1]
         assert host_facts.is_taken(port)
     assert not host_facts.is_taken(port)
+
+
+def test_given_secrets_are_told_with_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
+    cluster = config.load("prod")
+    role = replace(cluster.roles["base"], secrets=("given-a", "base-b", "given-c"))
+    found = list(preflight.given_secrets(replace(cluster, roles={**cluster.roles, "base": role})))
+    mine = [one for one in found if "given-a" in one.found or "given-c" in one.found]
+    assert [(one.severity, one.rule) for one in mine] == [(preflight.ERROR, "given-secrets")] * 2
+    assert all(str(tmp_path) in one.wanted and str(tmp_path) in one.fix for one in mine)
+    assert not any("base-b" in one.found for one in found)

@@ -7,6 +7,39 @@ import hashlib
 
 import pytest
 
+
+class Connection:
+    """Stands for http.client.HTTPSConnection; keeps how long it would have waited."""
+
+    waited = ()
+
+    def __init__(self, *_where, timeout, context):
+        Connection.waited += (timeout,)
+
+    def request(self, *_what):
+        raise TimeoutError("The read operation timed out")
+
+    def close(self):
+        pass
+
+
+def test_a_change_is_waited_for_as_long_as_the_server_itself_does(load, monkeypatch):
+    pillar = {
+        "node": {"address": "10.0.0.1"},
+        "elasticsearch": {"port": 9200},
+        "secrets": {"elasticsearch-operator": "s3cret"},
+    }
+    module = load("_modules/elasticsearch", pillar=pillar)
+    monkeypatch.setattr(module.ssl, "create_default_context", lambda **_: None)
+    monkeypatch.setattr(module.http.client, "HTTPSConnection", Connection)
+    for method, more in (("GET", {}), ("PUT", {}), ("GET", {"timeout": 3})):
+        with pytest.raises(TimeoutError):
+            module.call(method, "/", **more)
+    question, change, told = Connection.waited
+    assert change > 60 > question  # 30 s until the master turns to it, 30 s until all members have it
+    assert told == 3
+
+
 MEMBERS = {"elasticsearch": {"members": {"control-2": "10.0.0.2", "control-1": "10.0.0.1"}}}
 FORMING = "FORMING=-Ecluster.initial_master_nodes=control-1,control-2\n"
 
@@ -17,7 +50,7 @@ class Server:
     def __init__(self, **answers):
         self.answers, self.asked = answers, []
 
-    def call(self, method, path, body=None, timeout=10):
+    def call(self, method, path, body=None):
         self.asked.append((method, path, body))
         found = self.answers.get(path.strip("/").split("/")[-1])
         answer = found.pop(0) if isinstance(found, list) else found
