@@ -3,7 +3,7 @@ ENV    ?= local
 PYTHON ?= python3.11
 BIN    := .venv/bin
 
-.PHONY: help cluster test check unit states services e2e molecule bench destroy clean
+.PHONY: help cluster test check lint unit states services e2e molecule bench destroy clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +17,10 @@ cluster: .venv/ready  ## make and verify the cluster of ENV (local)
 
 test: check services e2e  ## all tests; uses and leaves the cluster `local`
 
-check: .venv/ready unit states  ## fast: lint, types, unit tests, rendered states
+check: .venv/ready  ## fast: lint, types, unit tests, rendered states
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit states lint
+
+lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -33,7 +36,7 @@ services: .venv/ready  ## real programs on loopback
 	@$(BIN)/python -m pytest -q tests/services
 
 e2e: .venv/ready  ## the cluster itself: converge, verify, break, recover
-	@$(BIN)/python -m pytest -v tests/e2e
+	@$(BIN)/python -m pytest -v --durations=25 tests/e2e
 
 .venv-molecule/ready: .venv/ready molecule/requirements.lock
 	@echo "preparing .venv-molecule" >&2

@@ -64,6 +64,10 @@ class LogIndex:
         path = "/_cluster/state/version?local=true"
         return {str(self.must("GET", path, node=node)["cluster_uuid"]) for node in self.addresses}
 
+    def versions(self) -> set[str]:
+        """The releases that the members run."""
+        return {str(self.must("GET", "/", node=node)["version"]["number"]) for node in self.addresses}
+
 
 class Writer:
     """Writes a line after the other, as the shipper does: a line that is not acknowledged is sent again elsewhere."""

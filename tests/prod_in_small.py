@@ -46,10 +46,4 @@ def topology(network: str, counts: Mapping[str, int] = COUNTS) -> dict[str, Any]
         entry |= {"zookeeper_id": node.zookeeper_id} if node.zookeeper_id else {}
         entry |= {"attributes": dict(node.attributes), "resources": RESOURCES} if "mesos-agent" in node.roles else {}
         nodes[node.name] = entry
-    settings = {**SETTINGS, "elasticsearch": {**SETTINGS["elasticsearch"], **_copies(made, counts)}}
-    return {**small, "domain": "bare.utopia", "network": network, "nodes": nodes, "settings": settings}
-
-
-def _copies(made: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, Any]:
-    """A log index of one member has nobody to hold a copy."""
-    return {"index": {"replicas": 0}} if min(made["control"], counts.get("control", 1)) == 1 else {}
+    return {**small, "domain": "bare.utopia", "network": network, "nodes": nodes, "settings": dict(SETTINGS)}

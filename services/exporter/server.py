@@ -15,7 +15,16 @@ from aiohttp import web
 from services.exporter import client
 from services.exporter.figures import CONTENT_TYPE, Figures
 from services.exporter.settings import Endpoint, Settings, secret
-from services.exporter.sources import certificates, containers, elasticsearch, host, log_index, mesos, zookeeper
+from services.exporter.sources import (
+    certificates,
+    containers,
+    elasticsearch,
+    host,
+    log_index,
+    log_shipper,
+    mesos,
+    zookeeper,
+)
 
 log = logging.getLogger("services.exporter")
 _UP = "1 when this part of the node gave its figures"
@@ -58,6 +67,8 @@ def sources(settings: Settings) -> Mapping[str, Source]:
         found["elasticsearch"] = lambda figures: elasticsearch.collect(figures, member)
     if index := settings.log_index:
         found["log-index"] = lambda figures: log_index.collect(figures, index)
+    if program := settings.log_shipper:
+        found["log-shipper"] = lambda figures: log_shipper.collect(figures, program)
     if settings.tls_ports:
         found["certificates"] = lambda figures: certificates.collect(figures, settings.tls_ports, settings.tls_ca)
     if settings.units:

@@ -35,6 +35,7 @@ class Settings:
     zookeeper: str = ""  # address:port
     elasticsearch: Endpoint | None = None
     log_index: Endpoint | None = None  # the search of the log indices
+    log_shipper: str = ""  # program that prints the shipper's counters as JSON
     tls_ports: tuple[str, ...] = ()  # address:port, whose certificates are looked at
     tls_ca: str = ""
     markers: str = ""  # folder of services that wait for a restart

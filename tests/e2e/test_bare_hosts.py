@@ -14,17 +14,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import prod_in_small
 import pytest
 import yaml
 from bare_hosts import PASSWORD, BareHosts, hosts_of
-from lab import Run, bootstrap, say
+from lab import Run, bootstrap, say, wait_for
+from log_index import ROLE, LogIndex, Writer
 
-from bootstrap import paths, wheelhouse
+from bootstrap import catalogue, config, paths, wheelhouse
 from bootstrap.errors import ExitStatus
 
 pytestmark = pytest.mark.e2e
@@ -35,6 +38,9 @@ JUMP = f"172.30.{NUMBER}.5"
 COUNTS = prod_in_small.COUNTS if os.environ.get("UTOPIA_E2E_BARE_ALL") else prod_in_small.FEW
 ASKS_FOR_PASSWORD = f"edge-{COUNTS['edge']}"  # its sudo does
 NAME = f"bare-{NUMBER}"
+ARCHIVE, OLDER = "elasticsearch-small", "8.19.20"
+JOINERS = ("agent-01", "edge-1")  # of the log index, when it grows
+INDEX = "applogs-grown"
 NOWHERE = "http://127.0.0.1:9"  # nothing is fetched from there
 
 
@@ -50,6 +56,24 @@ class Closed:
     def run(self, *words: str, **changes: str) -> Run:
         return bootstrap(*words, "--env", self.spec, "--json", env={**self.offline, **changes})
 
+    def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Edit the topology."""
+        topology = yaml.safe_load(Path(self.spec).read_text())
+        edit(topology)
+        Path(self.spec).write_text(yaml.safe_dump(topology, sort_keys=False))
+
+    def log_index(self, patch: pytest.MonkeyPatch) -> LogIndex:
+        """Its log index, with the state folder of this environment; `patch` lasts for the test."""
+        patch.setenv("UTOPIA_STATE_DIR", self.offline["UTOPIA_STATE_DIR"])
+        return LogIndex(config.load(self.spec))
+
+    def made_a_mirror(self) -> dict[str, Any]:
+        """Made anew, where everything can be had, of what the topology wants; the command's answer."""
+        self.mirror.unlink(missing_ok=True)
+        words = ["artifacts", "mirror", "--env", self.spec, "--to", str(self.mirror), "--json"]
+        outside = {"UTOPIA_STATE_DIR": str(self.mirror.with_name("outside"))}
+        return bootstrap(*words, env=outside).expect().document
+
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
@@ -57,7 +81,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     folder = tmp_path_factory.mktemp("closed")
     spec = folder / NAME / "cluster.yaml"
     spec.parent.mkdir()
-    topology = prod_in_small.topology(NETWORK, COUNTS)
+    topology = {**prod_in_small.topology(NETWORK, COUNTS), "versions": {ARCHIVE: OLDER}}
     spec.write_text(yaml.safe_dump(topology, sort_keys=False))
     hosts = BareHosts(NAME, NETWORK, JUMP, folder / "hosts")
     password = folder / "password"
@@ -105,9 +129,7 @@ def test_before_anything_was_imported_the_next_command_is_told(closed: Closed) -
 
 
 def test_a_mirror_is_made_where_everything_can_be_had(closed: Closed) -> None:
-    outside = {"UTOPIA_STATE_DIR": str(closed.mirror.with_name("outside"))}
-    words = ["artifacts", "mirror", "--env", closed.spec, "--to", str(closed.mirror), "--json"]
-    made = bootstrap(*words, env=outside).expect().document
+    made = closed.made_a_mirror()
     say(f"mirror: {made['packages']} packages, {len(made['files'])} files, {made['size'] >> 20} MiB")
     assert {"mesos", "services", "task-image"} <= set(made["artifacts"])
     checked = bootstrap("artifacts", "verify", str(closed.mirror), "--key", made["key"], "--json").expect().document
@@ -143,6 +165,45 @@ def test_a_second_run_changes_nothing(closed: Closed) -> None:
     say(f"second run: {run.seconds:.1f} s")
     assert {phase["name"]: phase["nodes"] for phase in run.document["phases"] if phase["changes"]} == {}
     assert run.document["changes"] == 0
+
+
+@pytest.mark.skipif(COUNTS["control"] > 1, reason="the log index has three members from the beginning")
+def test_the_log_index_grows_from_one_member_to_three(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    (known,) = closed.log_index(monkeypatch).ids()
+
+    def grow(topology: dict[str, Any]) -> None:
+        for node in JOINERS:
+            topology["nodes"][node]["roles"].append(ROLE)
+
+    closed.change(grow)
+    log = closed.log_index(monkeypatch)
+    with Writer(log, INDEX) as writer:
+        wait_for("lines are written", lambda: len(writer.acknowledged) > 5, within=30)
+        run = closed.run("cluster", "--skip", "smoke").expect()
+    say(f"{len(writer.acknowledged)} lines while the log index grew in {run.seconds:.0f} s")
+    assert log.ids() == {known}, "one cluster, the one there was"
+    assert len(log.addresses) == 3
+    assert log.status() == "green"
+    assert writer.lost() == []
+    copies = Counter(row["index"] for row in log.must("GET", "/_cat/shards?format=json") if row["index"] == INDEX)
+    assert copies == {INDEX: 2}, "there is a copy now"
+
+
+def test_the_log_index_is_upgraded_from_another_mirror(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closed network gets the newer release by a mirror of its own; one member goes up after the other."""
+    log = closed.log_index(monkeypatch)
+    assert log.versions() == {OLDER}
+    closed.change(lambda topology: topology.pop("versions"))
+    closed.made_a_mirror()
+    closed.run("artifacts", "import", str(closed.mirror)).expect()
+    with Writer(log, INDEX) as writer:
+        wait_for("lines are written", lambda: len(writer.acknowledged) > 5, within=30)
+        run = closed.run("cluster", "--only", f"artifacts,salt,{ROLE},verify").expect()
+    say(f"{len(writer.acknowledged)} lines while the log index was upgraded in {run.seconds:.0f} s")
+    say(f"the longest wait for one line was {writer.longest:.1f} s")
+    assert log.versions() == {catalogue.load()[ARCHIVE].version}
+    assert log.status() == "green"
+    assert writer.lost() == []
 
 
 def test_every_package_came_from_the_admin_node(closed: Closed) -> None:

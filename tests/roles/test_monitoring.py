@@ -81,6 +81,7 @@ def test_parts(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any]
     assert {f"mesos-{name}" for name in own["mesos"]} <= parts
     assert ("zookeeper" in parts) == ("zookeeper" in node.roles)
     assert ("containers" in parts) == ("docker" in node.roles)
+    assert ("log-shipper" in parts) == ("logs" in node.roles)
     assert {labels["port"] for labels, value in found["utopia_certificate_valid"] if value == 1} == {
         port.rpartition(":")[2] for port in own["tls_ports"]
     }

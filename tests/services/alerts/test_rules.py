@@ -130,8 +130,8 @@ CASES: dict[str, tuple[Series, Series]] = {
         {"elasticsearch_rejected_writes_total": "4x120"},
     ),
     "LogsLost": (
-        {'utopia_log_lines_lost_total{source="s"}': growing(1), 'utopia_log_lines_refused_total{source="s"}': "0x120"},
-        {'utopia_log_lines_lost_total{source="s"}': "5x120", 'utopia_log_lines_refused_total{source="s"}': "0x120"},
+        {'utopia_log_lines_lost_total{node="n"}': growing(1), 'utopia_log_lines_refused_total{node="n"}': "0x120"},
+        {'utopia_log_lines_lost_total{node="n"}': "5x120", 'utopia_log_lines_refused_total{node="n"}': "0x120"},
     ),
     "LogsWait": ({"utopia_log_lines_waiting": "20000x120"}, {"utopia_log_lines_waiting": "200x120"}),
     "NoCanary": (

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.exporter.figures import Figures, flat
 from services.exporter.server import gather
 from services.exporter.settings import Endpoint, SettingsError, load
-from services.exporter.sources import elasticsearch, host, log_index, zookeeper
+from services.exporter.sources import elasticsearch, host, log_index, log_shipper, zookeeper
 from services.exporter.sources.containers import Totals, Usage, _tell, app_of, of_docker
 
 
@@ -106,15 +106,35 @@ def test_elasticsearch() -> None:
 
 
 def test_the_log_index() -> None:
-    last = {"sort": [60_500], "_source": {"json": {"waiting": 4, "lost": 2, "refused": 1}}}
+    last = {"sort": [60_500]}
     answer = {"aggregations": {"nodes": {"buckets": [{"key": "agent-1", "last": {"hits": {"hits": [last]}}}]}}}
     figures = Figures()
     log_index.parse(figures, answer)
     found = told(figures)
     assert found["utopia_log_canary_found_seconds", "agent-1"] == 60.5
-    assert found["utopia_log_lines_waiting", "agent-1"] == 4
-    assert found["utopia_log_lines_lost_total", "agent-1"] == 2
     log_index.parse(Figures(), {"hits": {}})
+
+
+def test_the_log_shipper(tmp_path) -> None:
+    program = tmp_path / "report"
+    program.write_text('#!/bin/sh\necho \'{"canary":true,"waiting":4,"lost":2,"refused":1}\'\n')
+    program.chmod(0o755)
+    figures = Figures()
+    asyncio.run(log_shipper.collect(figures, str(program)))
+    assert told(figures) == {
+        ("utopia_log_lines_waiting", ""): 4,
+        ("utopia_log_lines_lost_total", ""): 2,
+        ("utopia_log_lines_refused_total", ""): 1,
+    }
+
+
+@pytest.mark.parametrize("said", ["", "nothing", '{"waiting":4}'])
+def test_a_log_shipper_that_says_nothing(tmp_path, said) -> None:
+    program = tmp_path / "report"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    with pytest.raises((ValueError, KeyError)):
+        asyncio.run(log_shipper.collect(Figures(), str(program)))
 
 
 def test_services_that_wait_for_a_restart(tmp_path) -> None:
