@@ -3,12 +3,21 @@
 Each state is rendered anew from what the master serves and the pillar it compiles now, and is asked of the machine.
 """
 
+import functools
+import hashlib
+import importlib.util
+import marshal
+from pathlib import Path
+
+import jinja2
 import salt.config
 import salt.fileclient
 import salt.state
 import salt.utils.state
+import salt.version
 
 _PREFIX = "salt://"
+_TEMPLATES = "utopia-templates"  # in the minion's cache
 
 
 def states(sums):
@@ -26,11 +35,16 @@ def states(sums):
     opts["test"] = True
     client = _KnowingClient(opts, sums)
     try:
-        with salt.state.HighState(opts, context=dict(__context__), file_client=client) as highstate:
+        with (
+            _Templates(Path(opts["cachedir"], _TEMPLATES)),
+            salt.state.HighState(opts, context=dict(__context__), file_client=client) as highstate,
+        ):
             pillar = highstate.opts["pillar"]  # compiled by the master for this run
             highstate.push_active()
             try:
                 high, errors = highstate.render_highstate({"base": list(pillar["components"])})
+                if not errors:
+                    _ask_of_units_at_once(high, highstate.state.functions)
                 found = errors or highstate.state.call_high(high)
             finally:
                 highstate.pop_active()
@@ -41,6 +55,85 @@ def states(sums):
         return [str(line) for line in errors or found]
     wanted = ("result", "changes", "comment")
     return {key: {name: state.get(name) for name in wanted} for key, state in found.items()}
+
+
+def _ask_of_units_at_once(high, functions):
+    """Salt's `service` asks systemd eight times for each unit: let it believe what is well from one answer for all.
+
+    A unit that is not, or is not known, it asks itself.
+    """
+    bodies = [body.get(kind, ()) for body in high.values() if isinstance(body, dict) for kind in ("service", "restart")]
+    names = {line["name"] for lines in bodies for line in lines if isinstance(line, dict) and "name" in line}
+    units = functions["units.ask"](sorted(names))
+
+    def as_on_disk(unit):
+        return unit["LoadState"] == "loaded" and unit["NeedDaemonReload"] == "no"
+
+    well = {
+        "service.available": as_on_disk,
+        "service.status": lambda unit: as_on_disk(unit) and unit["ActiveState"] in ("active", "reloading"),
+        "service.enabled": lambda unit: unit.get("Enabled") == "enabled",
+    }
+    functions["service.status"]  # loads them all
+    for function, holds in well.items():
+        functions[function] = _believed(functions._dict[function], units, holds)
+
+
+def _believed(ask, units, holds):
+    @functools.wraps(ask)
+    def answer(name, *args, **kwargs):
+        return True if name in units and holds(units[name]) else ask(name, *args, **kwargs)
+
+    return answer
+
+
+class _Templates:
+    """Keeps compiled templates from run to run, by all that they are compiled from: a third of a dry run's cost.
+
+    What they render to is never kept. Nobody but root reads or writes them, as with Salt's modules beside them.
+    """
+
+    def __init__(self, path):
+        self._path = path
+        self._kept, self._used = self._load(), {}
+        self._compile = jinja2.Environment.compile
+        self._versions = (salt.version.__version__, jinja2.__version__, importlib.util.MAGIC_NUMBER)
+
+    def __enter__(self):
+        def compiled(environment, source, name=None, filename=None, **how):
+            """Takes the place of jinja2.Environment.compile, in this process alone: a job is one."""
+            if how or not isinstance(source, str):
+                return self._compile(environment, source, name, filename, **how)
+            key = self._key(environment, source, name, filename)
+            if key not in self._used:
+                self._used[key] = self._kept.get(key) or self._compile(environment, source, name, filename)
+            return self._used[key]
+
+        jinja2.Environment.compile = compiled
+
+    def __exit__(self, *_):
+        jinja2.Environment.compile = self._compile
+        if self._used.keys() != self._kept.keys():
+            content = marshal.dumps(self._used)
+            new = self._path.with_suffix(".new")
+            new.touch(mode=0o600)
+            new.write_bytes(hashlib.sha256(content).digest() + content)
+            new.replace(self._path)
+
+    def _load(self):
+        try:
+            kept = self._path.read_bytes()
+        except OSError:
+            return {}
+        content = kept[32:]
+        whole = hashlib.sha256(content).digest() == kept[:32]
+        return marshal.loads(content) if whole else {}  # noqa: S302 - root's own file
+
+    def _key(self, environment, source, *how):
+        """Of the environment: whatever differs between two of Salt's that are not the same."""
+        settings = [(key, value) for key, value in vars(environment).items() if isinstance(value, str | bool)]
+        kind = (type(environment).__qualname__, sorted(settings), sorted(environment.extensions))
+        return hashlib.sha256(repr((self._versions, kind, how, source)).encode()).digest()
 
 
 class _KnowingClient(salt.fileclient.RemoteClient):

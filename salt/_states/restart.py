@@ -18,7 +18,7 @@ def marked(name, files):
     interrupted before it could leave the marker. Missing files do not count, and neither do times to
     come: they say that a clock was wrong, and a restart would not make them go away.
     """
-    unit = _unit(name)
+    unit = __salt__["units.show"](name)
     if unit["NeedDaemonReload"] == "yes" and not __opts__["test"]:
         __salt__["service.systemctl_reload"]()
     newer = [path for path in files if _started(unit) < _written(path) <= time.time()]
@@ -61,7 +61,7 @@ def done(name):
 
 def reloaded(name, files):
     """Reload service `name` (not clustered, loses no request) if one of `files` is newer than its last (re)load."""
-    since = _since_boot(_unit(name)["StateChangeTimestampMonotonic"])
+    since = _since_boot(__salt__["units.show"](name)["StateChangeTimestampMonotonic"])
     newer = [path for path in files if since < _written(path) <= time.time()]
     if not newer:
         return _result(name, True, "up to date")
@@ -75,12 +75,6 @@ def reloaded(name, files):
 
 def _marker(name):
     return MARKERS / name
-
-
-def _unit(name):
-    keys = "ActiveState,NeedDaemonReload,ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic"
-    out = __salt__["cmd.run_stdout"](["systemctl", "show", "--property", keys, name], python_shell=False)
-    return dict(line.split("=", 1) for line in out.splitlines())
 
 
 def _started(unit):

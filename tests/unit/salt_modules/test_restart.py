@@ -11,24 +11,20 @@ NOW = time.time()
 
 
 class Systemd:
-    """Answers `systemctl show` for one unit and remembers what it was told to do."""
+    """Answers `units.show` for one unit and remembers what it was told to do."""
 
     def __init__(self, *, active="active", started=NOW - 100, reload="no", obeys=True):
         self.active, self.started, self.reload, self.obeys = active, started, reload, obeys
         self.did = []
 
-    def show(self, command, python_shell):
-        assert command[:2] == ["systemctl", "show"]
-        assert python_shell is False
+    def show(self, name):
         since_boot = int((self.started - (time.time() - time.monotonic())) * 1e6)
-        return "\n".join(
-            [
-                f"ActiveState={self.active}",
-                f"NeedDaemonReload={self.reload}",
-                f"ExecMainStartTimestampMonotonic={since_boot}",
-                f"StateChangeTimestampMonotonic={since_boot}",
-            ]
-        )
+        return {
+            "ActiveState": self.active,
+            "NeedDaemonReload": self.reload,
+            "ExecMainStartTimestampMonotonic": str(since_boot),
+            "StateChangeTimestampMonotonic": str(since_boot),
+        }
 
     def does(self, what):
         def act(*_arguments):
@@ -39,7 +35,7 @@ class Systemd:
 
     def functions(self):
         return {
-            "cmd.run_stdout": self.show,
+            "units.show": self.show,
             "service.systemctl_reload": self.does("daemon-reload"),
             "service.restart": self.does("restart"),
             "service.reload": self.does("reload"),
