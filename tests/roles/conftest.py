@@ -8,6 +8,7 @@ A check's docstring is what an operator reads when it fails: "what must hold".
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -173,6 +174,7 @@ def operator(secrets: Secrets, cluster: Cluster) -> Login:
 def component_settings(cluster: Cluster) -> Callable[[str], dict[str, Any]]:
     """A component's defaults.yaml with this environment's settings over it: what must be in force."""
 
+    @functools.cache
     def settings(component: str) -> dict[str, Any]:
         defaults = yaml.safe_load((paths.SALT / component / "defaults.yaml").read_text()) or {}
         return merged(defaults, dict(cluster.settings.get(component, {})))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,15 @@ def ask(cluster: Cluster, secrets: Secrets) -> Callable[..., Any]:
 
 
 def values(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
-    return {
-        sample.name: [(each.labels, each.value) for each in family.samples if each.name == sample.name]
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for sample in samples(text):
+        found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def samples(text: str) -> Iterator[Any]:
+    for family in text_string_to_metric_families(text):
+        yield from family.samples
 
 
 def asked(cluster: Cluster) -> bool:
@@ -94,4 +98,4 @@ def test_relays(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any
     for name in made.node_pillar[node.name]["monitoring"]["relays"]:
         answer = ask(node, f"/{name}")
         assert answer.status == 200, f"/{name}: {answer.body[:200]!r}"
-        assert values(answer.body.decode()), f"/{name} tells nothing"
+        assert any(True for _ in samples(answer.body.decode())), f"/{name} tells nothing"
