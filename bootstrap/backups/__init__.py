@@ -1,12 +1,11 @@
 """Backups of what roles hold: one module per role that has something to keep.
 
-A module has `take(view, tell) -> Backup`, `listing(view) -> [Backup]` and `prove(view, name, tell) -> Proof`. All of
-them ask the service itself over the network, and raise BackupError.
+A module has what `Keeper` says. All of it asks the service itself over the network, and raises BackupError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,6 +66,34 @@ class Proof:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back. `lines`: index -> lines in it; `overwritten`: those among them that had been there.
+
+    `left`: in the backup, and not touched because they are there; `doomed`: restored, and too old to be kept.
+    """
+
+    role: str
+    name: str
+    lines: Mapping[str, int]
+    overwritten: tuple[str, ...]
+    left: tuple[str, ...]
+    doomed: tuple[str, ...]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "role": self.role,
+            "name": self.name,
+            "restored": dict(self.lines),
+            "overwritten": list(self.overwritten),
+            "left": list(self.left),
+            "too_old_to_be_kept": list(self.doomed),
+            "seconds": round(self.seconds, 3),
+        }
+
+
 class Keeper(Protocol):
     """What a module of this folder has."""
 
@@ -76,8 +103,16 @@ class Keeper(Protocol):
     def listing(self, view: View) -> Sequence[Backup]:
         """All there are, the oldest first."""
 
+    def prune(self, view: View, tell: Tell) -> Sequence[str]:
+        """Delete old ones that we took ourselves, as the settings say; their names."""
+
     def prove(self, view: View, name: str, tell: Tell) -> Proof:
         """Look at the whole of one, and bring a part of it back beside what is there."""
+
+    def restore(
+        self, view: View, name: str, patterns: Sequence[str], tell: Tell, *, overwrite: bool = False
+    ) -> Restored:
+        """Bring back what is not there any more, or what `patterns` say."""
 
 
 def keepers() -> dict[str, Keeper]:

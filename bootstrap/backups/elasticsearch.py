@@ -4,89 +4,76 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-from bootstrap import paths
 from bootstrap.backups import Backup, Proof, Tell
+from bootstrap.backups.elasticsearch_restore import restore
+from bootstrap.backups.members import REPOSITORY, ROLE, Members, incomplete, ready, snapshots, wait
 from bootstrap.errors import BackupError
 from bootstrap.health import View
-from bootstrap.health.net import Answer, Login, UnansweredError, send
 
-ROLE = "elasticsearch"
-SECRET = "elasticsearch-operator"  # noqa: S105 - its name
-REPOSITORY = "utopia"
-_REQUEST = 60.0  # seconds for one
-_LOOK = 0.5
-_RESTORE = 600.0  # seconds until the part that is brought back must be readable
+__all__ = ["ROLE", "listing", "prove", "prune", "restore", "take"]
+
+_MADE_FOR = "utopia-env"  # in the metadata of a snapshot that we took: the environment's name
+_PROVED = 600.0  # seconds until the part that is brought back must be readable: it is the smallest there is
+_DELETED = 600.0  # seconds for the request that deletes one: it ends when the files are gone
 _BESIDE = "verify-"  # before the name of an index that is brought back only to be counted
-
-
-@dataclass(frozen=True, slots=True)
-class _Members:
-    """The members of a cluster: the first that answers is asked."""
-
-    view: View
-    login: Login
-    ca: Path
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON answer; None where there is no such thing."""
-        port, said = self.view.port(ROLE, "http"), []
-        for node in self.view.cluster.with_role(ROLE):
-            try:
-                answer = send(
-                    method, str(node.address), port, path, body=body, login=self.login, ca=self.ca, seconds=_REQUEST
-                )
-            except UnansweredError as error:
-                said.append(f"{node.name}: {error}")
-                continue
-            if answer.status == HTTPStatus.NOT_FOUND:
-                return None
-            if answer.status < HTTPStatus.BAD_REQUEST:
-                return answer.json()
-            raise _refused(self.view, method, path, answer)
-        raise BackupError(
-            "no member of Elasticsearch answers",
-            where=f"environment {self.view.cluster.env}",
-            lines=said,
-            next_step=self.view.converge.replace("cluster", "status", 1),
-        )
 
 
 def take(view: View, tell: Tell) -> Backup:
     """A snapshot of all indices. What an earlier one holds already is not copied again."""
-    members = _ready(view)
+    members = ready(view)
     name = f"{view.cluster.env}-{datetime.now(UTC):%Y%m%d-%H%M%S}".lower()
-    what = {"indices": "*,-.*,-verify-*", "include_global_state": True, "feature_states": ["none"]}
-    members.ask("POST", f"/_snapshot/{REPOSITORY}/_verify")  # a member that joined since may not mount the folder
-    members.ask("PUT", f"/_snapshot/{REPOSITORY}/{name}", what)
+    what = {
+        "indices": f"*,-.*,-{_BESIDE}*",
+        "include_global_state": True,
+        "feature_states": ["none"],
+        "metadata": {_MADE_FOR: view.cluster.env},
+    }
+    members.ask("POST", f"{REPOSITORY}/_verify")  # a member that joined since may not mount the folder
+    members.ask("PUT", f"{REPOSITORY}/{name}", what)
     tell(f"snapshot {name} is being taken")
-    while (found := _look(members, name))["state"] == "IN_PROGRESS":
-        time.sleep(_LOOK)
+    seconds = float(snapshots(view)["wait"])
+    wait(lambda: _how_far(members, name), seconds, tell, lambda far: _endless(view, name, seconds, far))
+    found = members.look(name)
     backup = _backup(found, _sizes(members, name))
     if not backup.whole:
-        raise _incomplete(view, found)
+        raise incomplete(view, found)
     return backup
 
 
 def listing(view: View) -> Sequence[Backup]:
     """All snapshots of the repository, the oldest first."""
-    found = _ready(view).ask("GET", f"/_snapshot/{REPOSITORY}/*?index_details=true&sort=start_time") or {}
+    found = ready(view).ask("GET", f"{REPOSITORY}/*?index_details=true&sort=start_time") or {}
     return [_backup(snapshot, _details(snapshot)) for snapshot in found.get("snapshots", [])]
+
+
+def prune(view: View, tell: Tell) -> Sequence[str]:
+    """Delete what we took ourselves and is older than the newest whole ones that the settings keep; its names."""
+    keep = int(snapshots(view)["keep"])
+    if keep < 1:
+        return ()
+    members = ready(view)
+    found = (members.ask("GET", f"{REPOSITORY}/*?sort=start_time") or {}).get("snapshots", [])
+    ours = [each for each in found if (each.get("metadata") or {}).get(_MADE_FOR) == view.cluster.env]
+    whole = [at for at, each in enumerate(ours) if each["state"] == "SUCCESS"]
+    old = ours[: whole[-keep]] if len(whole) >= keep else []
+    names = [str(each["snapshot"]) for each in old if each["state"] != "IN_PROGRESS"]
+    for name in names:
+        members.ask("DELETE", f"{REPOSITORY}/{name}", seconds=_DELETED)
+        tell(f"snapshot {name} is deleted: the newest {keep} are kept")
+    return names
 
 
 def prove(view: View, name: str, tell: Tell) -> Proof:
     """Every member reaches the repository, every shard is there, and the smallest index can be read again."""
     started = time.monotonic()
-    members = _ready(view)
-    reached = members.ask("POST", f"/_snapshot/{REPOSITORY}/_verify")["nodes"]
-    found = _look(members, name, "?index_details=true")
+    members = ready(view)
+    reached = members.ask("POST", f"{REPOSITORY}/_verify")["nodes"]
+    found = members.look(name, "?index_details=true")
     if found["state"] != "SUCCESS":
-        raise _incomplete(view, found)
+        raise incomplete(view, found)
     _sizes(members, name)  # reads what the repository has of every shard
     details = found["index_details"]
     held = [index for index in details if details[index].get("max_segments_per_shard")]
@@ -96,41 +83,28 @@ def prove(view: View, name: str, tell: Tell) -> Proof:
     return Proof(ROLE, name, len(reached), len(found["indices"]), smallest, lines, seconds)
 
 
-def _ready(view: View) -> _Members:
-    """Whom to ask. Raises BackupError where nothing says where snapshots go."""
-    login = view.logins.get(SECRET)
-    ca = paths.state_dir(view.cluster.env) / "ca" / "ca.crt"
-    if login is None or not ca.exists():
-        raise BackupError(
-            "there is no operator's login yet: this environment is not made",
-            where=f"environment {view.cluster.env}",
-            next_step=view.converge,
-        )
-    members = _Members(view, login, ca)
-    if members.ask("GET", f"/_snapshot/{REPOSITORY}"):
-        return members
-    configured = view.cluster.settings.get(ROLE, {}).get("snapshots", {}).get("type")
-    raise BackupError(
-        "no repository for snapshots is configured" if not configured else "the repository is not registered yet",
-        where=f"environment {view.cluster.env}, settings.elasticsearch.snapshots",
-        cause="" if configured else "snapshots need a folder that every member mounts, or a bucket; nothing is assumed",
-        next_step=view.converge
-        if configured
-        else f"write settings: {{elasticsearch: {{snapshots: {{type: fs}}}}}} into {view.cluster.path} "
-        "(docs/elasticsearch.md, Backup), then " + view.converge,
+def _how_far(members: Members, name: str) -> str:
+    """ "" when the snapshot has ended, whole or not."""
+    if members.look(name)["state"] != "IN_PROGRESS":
+        return ""
+    found = (members.ask("GET", f"{REPOSITORY}/{name}/_status") or {}).get("snapshots") or [{}]
+    shards = found[0].get("shards_stats", {})
+    return f"{shards.get('done', 0)} of {shards.get('total', '?')} shards of {name} are copied"
+
+
+def _endless(view: View, name: str, seconds: float, far: str) -> BackupError:
+    return BackupError(
+        f"snapshot '{name}' has not ended after {seconds:g} s",
+        where=f"environment {view.cluster.env}, settings.elasticsearch.snapshots.wait",
+        lines=[far],
+        cause="a first snapshot copies everything, or where it goes to is slow or hangs; the cluster goes on with it",
+        next_step=f"{view.command('backup')} --list tells when it is whole; if it never is, look at where it goes to",
     )
 
 
-def _look(members: _Members, name: str, options: str = "") -> dict[str, Any]:
-    found = members.ask("GET", f"/_snapshot/{REPOSITORY}/{name}{options}")
-    if not found or not found.get("snapshots"):
-        raise BackupError(f"there is no snapshot '{name}'", next_step="bootstrap backup --list has them all")
-    return dict(found["snapshots"][0])
-
-
-def _sizes(members: _Members, name: str) -> tuple[int, int]:
+def _sizes(members: Members, name: str) -> tuple[int, int]:
     """Bytes of the whole snapshot, and of what no earlier one had."""
-    found = members.ask("GET", f"/_snapshot/{REPOSITORY}/{name}/_status")["snapshots"][0]["stats"]
+    found = members.ask("GET", f"{REPOSITORY}/{name}/_status")["snapshots"][0]["stats"]
     return int(found["total"]["size_in_bytes"]), int(found["incremental"]["size_in_bytes"])
 
 
@@ -153,7 +127,7 @@ def _backup(found: Mapping[str, Any], sizes: tuple[int, int]) -> Backup:
     )
 
 
-def _brought_back(view: View, members: _Members, name: str, index: str, tell: Tell) -> int:
+def _brought_back(view: View, members: Members, name: str, index: str, tell: Tell) -> int:
     """The lines of an index that is restored beside the others, counted and removed."""
     beside = _BESIDE + index
     members.ask("DELETE", f"/{beside}?ignore_unavailable=true")
@@ -167,37 +141,17 @@ def _brought_back(view: View, members: _Members, name: str, index: str, tell: Te
         "index_settings": {"index.auto_expand_replicas": "false", "index.number_of_replicas": 0},
     }
     try:
-        members.ask("POST", f"/_snapshot/{REPOSITORY}/{name}/_restore", body)
-        deadline = time.monotonic() + _RESTORE
-        while members.ask("GET", f"/_cluster/health/{beside}?level=shards")["status"] != "green":
-            if time.monotonic() > deadline:
-                raise BackupError(
-                    f"{index} of snapshot '{name}' could not be read again within {_RESTORE:g} s",
-                    where=f"environment {view.cluster.env}",
-                    next_step=view.converge.replace("cluster", "status", 1),
-                )
-            time.sleep(_LOOK)
+        members.ask("POST", f"{REPOSITORY}/{name}/_restore", body)
+        wait(
+            lambda: "" if members.ask("GET", f"/_cluster/health/{beside}")["status"] == "green" else "not readable",
+            _PROVED,
+            tell,
+            lambda _far: BackupError(
+                f"{index} of snapshot '{name}' could not be read again within {_PROVED:g} s",
+                where=f"environment {view.cluster.env}",
+                next_step=view.command("status"),
+            ),
+        )
         return int(members.ask("GET", f"/{beside}/_count")["count"])
     finally:
         members.ask("DELETE", f"/{beside}?ignore_unavailable=true")
-
-
-def _incomplete(view: View, found: Mapping[str, Any]) -> BackupError:
-    shards = found.get("shards", {})
-    return BackupError(
-        f"snapshot '{found['snapshot']}' is {found['state']}: {shards.get('failed', '?')} of "
-        f"{shards.get('total', '?')} shards are missing in it",
-        where=f"environment {view.cluster.env}",
-        lines=[f"{lack['index']}, shard {lack['shard_id']}: {lack['reason']}" for lack in found.get("failures", ())],
-        cause="a shard had no copy that could be read while it was taken: red indices",
-        next_step=view.converge.replace("cluster", "status", 1),
-    )
-
-
-def _refused(view: View, method: str, path: str, answer: Answer) -> BackupError:
-    return BackupError(
-        "Elasticsearch refuses",
-        where=f"{method} {path}",
-        lines=[f"HTTP {answer.status}", answer.body.decode(errors="replace")[:2000]],
-        next_step=view.converge.replace("cluster", "status", 1),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bootstrap.errors import ExitStatus, UsageError
@@ -31,18 +31,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> ExitStatus:
     """Exit status 18 (backup) when one cannot be taken or is not complete."""
-    view, chosen = _chosen(args)
+    view, keepers = chosen(args)
     if args.list:
-        found = [backup for keeper in chosen.values() for backup in keeper.listing(view)]
-        _show(found, report)
-        return ExitStatus.OK if all(backup.whole for backup in found) else ExitStatus.BACKUP
+        return show_all(view, keepers, report)
     if args.verify:
-        return _verify(args.verify, view, chosen, report)
-    _show([keeper.take(view, _teller(report, role)) for role, keeper in chosen.items()], report)
+        return _verify(args.verify, view, keepers, report)
+    taken, deleted = [], []
+    for role, keeper in keepers.items():
+        taken.append(keeper.take(view, teller(report, role)))
+        deleted += _pruned(keeper, view, taken[-1], report)
+    _show(taken, report, deleted=deleted)
+    for name in deleted:
+        report.line(f"deleted: {name}")
     return ExitStatus.OK
 
 
-def _chosen(args: argparse.Namespace) -> tuple[View, dict[str, Keeper]]:
+def _pruned(keeper: Keeper, view: View, taken: Backup, report: Report) -> list[str]:
+    """What was deleted. That it cannot be does not hide that the new one is there."""
+    from bootstrap.errors import BackupError
+
+    try:
+        return list(keeper.prune(view, teller(report, taken.role)))
+    except BackupError as error:
+        raise BackupError(
+            f"{taken.name} was taken and is whole; older ones could not be deleted",
+            where=error.where,
+            lines=[error.what, *error.lines],
+            cause=error.cause or "another snapshot or a restore is under way, or the place may not be written to",
+            next_step=error.next_step,
+        ) from error
+
+
+def show_all(view: View, keepers: dict[str, Keeper], report: Report) -> ExitStatus:
+    """Every backup there is."""
+    found = [backup for keeper in keepers.values() for backup in keeper.listing(view)]
+    _show(found, report)
+    return ExitStatus.OK if all(backup.whole for backup in found) else ExitStatus.BACKUP
+
+
+def chosen(args: argparse.Namespace) -> tuple[View, dict[str, Keeper]]:
+    """The roles that hold something, or those that were named, and what keeps their data."""
     from bootstrap import backups, config, status, whose_machines
     from bootstrap.cli.verify import known
     from bootstrap.health import View
@@ -57,16 +85,18 @@ def _chosen(args: argparse.Namespace) -> tuple[View, dict[str, Keeper]]:
     return view, {role: keeper for role, keeper in there.items() if not args.only or role in args.only}
 
 
-def _verify(name: str, view: View, chosen: dict[str, Keeper], report: Report) -> ExitStatus:
+def newest(role: str, found: Sequence[Backup], view: View) -> str:
+    """The name of the last one. Raises UsageError where there is none."""
+    if not found:
+        raise UsageError(f"there is no backup of {role} yet", next_step=view.command("backup"))
+    return found[-1].name
+
+
+def _verify(name: str, view: View, keepers: dict[str, Keeper], report: Report) -> ExitStatus:
     proofs = []
-    for role, keeper in chosen.items():
-        wanted = name
-        if name == LATEST:
-            names = [backup.name for backup in keeper.listing(view)]
-            if not names:
-                raise UsageError(f"there is no backup of {role} yet", next_step="bootstrap backup")
-            wanted = names[-1]
-        proofs.append(keeper.prove(view, wanted, _teller(report, role)))
+    for role, keeper in keepers.items():
+        wanted = newest(role, keeper.listing(view), view) if name == LATEST else name
+        proofs.append(keeper.prove(view, wanted, teller(report, role)))
     if report.as_json:
         report.json({"env": view.cluster.env, "verified": [proof.as_json() for proof in proofs]})
     for proof in proofs:
@@ -78,9 +108,9 @@ def _verify(name: str, view: View, chosen: dict[str, Keeper], report: Report) ->
     return ExitStatus.OK
 
 
-def _show(found: list[Backup], report: Report) -> None:
+def _show(found: list[Backup], report: Report, **more: object) -> None:
     if report.as_json:
-        report.json({"backups": [backup.as_json() for backup in found]})
+        report.json({"backups": [backup.as_json() for backup in found], **more})
         return
     rows = [
         (
@@ -105,5 +135,6 @@ def _bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def _teller(report: Report, role: str) -> Callable[[str], None]:
+def teller(report: Report, role: str) -> Callable[[str], None]:
+    """What a keeper says of how far it is."""
     return lambda text: report.progress(role, text)

@@ -61,7 +61,11 @@ class View:
     @property
     def converge(self) -> str:
         """The command that brings everything back to what the files say."""
-        return f"bootstrap cluster --env {env_argument(self.cluster)}"
+        return self.command("cluster")
+
+    def command(self, name: str) -> str:
+        """A command of ours for this environment."""
+        return f"bootstrap {name} --env {env_argument(self.cluster)}"
 
 
 def env_argument(cluster: Cluster) -> str:

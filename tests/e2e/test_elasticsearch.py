@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from lab import SPEC, bootstrap, on_node, say, wait_for
+from lab import NAME, SPEC, bootstrap, on_node, say, wait_for
 from log_index import ROLE, LogIndex, Writer
 
 from bootstrap.errors import ExitStatus
@@ -15,6 +15,7 @@ from bootstrap.model import Cluster
 pytestmark = pytest.mark.e2e
 
 INDEX = "applogs-e2e"
+SNAPSHOTS = "/var/lib/elasticsearch-snapshots"
 MARKS = "cluster.routing.allocation.disk.watermark"
 RESTART = "/opt/saltstack/salt/bin/salt-call --retcode-passthrough state.apply elasticsearch.restart >/dev/null 2>&1"
 
@@ -105,6 +106,58 @@ def test_what_a_full_disk_closed_is_opened_again(log: LogIndex) -> None:
     finally:
         nothing = {f"{MARKS}.*": None, "cluster.info.update.interval": None}
         log.must("PUT", "/_cluster/settings", {"persistent": nothing})
+
+
+def in_its_mounts(node: str, command: str) -> str:
+    """A command among the mounts that the member sees, which are its unit's own."""
+    return on_node(node, f"nsenter --mount --target $(systemctl show -P MainPID {ROLE}) sh -c '{command}'")
+
+
+@pytest.fixture
+def repository(log: LogIndex) -> Iterator[None]:
+    """Where snapshots go: a folder that all members share, on the one file system that all containers of a kernel can
+    mount, until they are restarted.
+    """
+    mounted = f"{SNAPSHOTS}-e2e"
+    folder = f"{mounted}/utopia-e2e-{NAME}"
+    for node in log.addresses:
+        in_its_mounts(node, f"mkdir -p {mounted} && mount -t devtmpfs none {mounted} && mkdir -p -m 1777 {folder}")
+        in_its_mounts(node, f"mount --bind {folder} {SNAPSHOTS}")
+    log.must("PUT", "/_snapshot/utopia", {"type": "fs", "settings": {"location": SNAPSHOTS}})
+    yield
+    log.must("DELETE", "/_snapshot/utopia")
+    for node in log.addresses:
+        in_its_mounts(node, f"umount {SNAPSHOTS}; rm -rf {folder}; umount {mounted}; rmdir {mounted}")
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_was_deleted_comes_back_from_a_snapshot(log: LogIndex, variant: Callable[..., str]) -> None:
+    with Writer(log, INDEX) as writer:
+        wait_for("lines are written", lambda: len(writer.acknowledged) > 50, within=60)
+    log.must("POST", f"/{INDEX}/_refresh")
+    one = variant(SPEC, lambda topology: topology["settings"]["elasticsearch"].update(snapshots={"keep": 1}))
+    first, last = (bootstrap("backup", "--env", one, "--json").expect().document for _ in range(2))
+    (name,) = [backup["name"] for backup in last["backups"]]
+    assert (first["deleted"], last["deleted"]) == ([], [first["backups"][0]["name"]]), "the newest one is kept"
+    listed = bootstrap("restore", "--env", SPEC, "--list", "--json").document["backups"]
+    assert [backup["name"] for backup in listed] == [name]
+
+    refused = bootstrap("restore", "--env", SPEC, "--index", INDEX).expect(ExitStatus.BACKUP)
+    assert "there already" in refused.err
+    log.must("DELETE", f"/{INDEX}")
+    run = bootstrap("restore", "--env", SPEC, "--index", INDEX, "--json").expect()
+    (done,) = run.document["restored"]
+    assert (done["name"], done["restored"]) == (name, {INDEX: len(writer.acknowledged)})
+    assert writer.lost() == []
+
+    log.must("POST", f"/{INDEX}/_doc?refresh=true", {"message": "after the snapshot"})
+    run = bootstrap("restore", name, "--env", SPEC, "--index", INDEX, "--overwrite", "--json").expect()
+    assert run.document["restored"][0]["overwritten"] == [INDEX]
+    assert log.must("GET", f"/{INDEX}/_count")["count"] == len(writer.acknowledged)
+    run = bootstrap("restore", "--env", SPEC, "--json").expect()
+    assert run.document["restored"][0]["restored"] == {}, "all is there"
+    wait_for("every copy has its place", lambda: log.status() == "green", within=120)
+    say(f"{len(writer.acknowledged)} lines were deleted and restored")
 
 
 def test_a_dead_member_is_replaced_and_joins_the_cluster_there_was(log: LogIndex) -> None:

@@ -9,7 +9,7 @@ from bootstrap import cli, config, guard, paths, terminal
 from bootstrap.drivers import docker, ssh
 from bootstrap.errors import UsageError
 
-DESTRUCTIVE = ("destroy",)
+DESTRUCTIVE = ("destroy", "restore")
 TOPOLOGY = """\
 driver: {name: ssh}
 domain: live.example
