@@ -137,6 +137,9 @@ def test_a_state_folder_that_was_lost(restored: Cluster, tmp_path: Path) -> None
     shutil.copytree(paths.state_dir(NAME) / "ssh", tmp_path / "new" / NAME / "ssh")
     run = bootstrap("cluster", "--env", SPEC, env=lost)
     refused(run, ExitStatus.SALT, "another state folder", "UTOPIA_STATE_DIR")
+    for words in (["preflight"], ["verify"], ["status"], ["ssh", "control-1"]):
+        run = bootstrap(words[0], "--env", SPEC, *words[1:], env=lost)
+        refused(run, ExitStatus.SALT, "admin-1 was set up with another state folder", "UTOPIA_STATE_DIR")
     unharmed = bootstrap("cluster", "--env", SPEC, "--json").expect()
     assert unharmed.document["changes"] == 0
 
@@ -146,7 +149,7 @@ def test_two_environments_of_one_name(local: Cluster, tmp_path: Path) -> None:
     other.parent.mkdir()
     text = config.locate(SPEC).read_text()
     other.write_text(text.replace(str(local.network).rpartition(".")[0], "172.30.45"))
-    for command in ("cluster", "destroy"):
+    for command in ("cluster", "destroy", "preflight", "verify", "status"):
         refused(bootstrap(command, "--env", str(other)), ExitStatus.USAGE, "another environment", str(other))
     other.write_text("nodes: [")
     refused(bootstrap("destroy", "--env", str(other)), ExitStatus.USAGE, "another environment", str(other))
