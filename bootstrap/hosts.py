@@ -1,15 +1,13 @@
-"""SSH to machines: verified host keys, bounded concurrency, results kept whole. The only importer of fabric.
+"""SSH to machines: commands and files, bounded concurrency, results kept whole.
 
-Commands run through a channel of Fabric's connection rather than its `run`, which reads its input one
-character at a time and cannot carry an archive.
+Commands run through a channel of a connection (`ssh_connections.py`) rather than by Fabric's `run`, which reads its
+input one character at a time and cannot carry an archive.
 """
 
 from __future__ import annotations
 
 import io
-import logging
 import shlex
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,29 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
-import fabric
 import paramiko
 
-from bootstrap import file_tree, known_hosts, ssh_config, ssh_errors, ssh_keys, sudo_password
+from bootstrap import file_tree, ssh_config, ssh_errors, sudo_password
 from bootstrap.errors import OperatorError, UnreachableError
 from bootstrap.model import Machine
+from bootstrap.ssh_connections import CONNECT_SECONDS, Connections
 
-CONNECT_SECONDS = 10
 AT_ONCE = 32  # connections being worked on; each costs about 0.1 s of this machine's CPU
 KEEP_OPEN = 64  # more nodes than this, and connections are closed after each command
 TIMED_OUT = 124  # exit status of coreutils' `timeout`
 _CHUNK = 1 << 18
-_AGAIN_SECONDS = 0.5
-
-# The kinds of host keys that a host is asked for, one by one.
-_KEY_KINDS = (
-    ("ssh-ed25519",),
-    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
-    ("rsa-sha2-512", "rsa-sha2-256"),
-)
-
-# What goes wrong is raised, and told once; without a handler paramiko's threads would write it to the terminal too.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
@@ -79,13 +65,9 @@ class Hosts:
     def __init__(self, env: str, machines: Iterable[Machine]) -> None:
         self.env = env
         self._machines = {machine.node: machine for machine in machines}
-        self._connections: dict[str, fabric.Connection] = {}
         self._locks = {node: threading.RLock() for node in self._machines}
-        self._hops: dict[Machine, fabric.Connection] = {}
-        self._hop_lock = threading.RLock()
         self._roots: set[str] = set()
-        self._key = ssh_keys.ensure(env)
-        self._known = known_hosts.record(env, self._machines.values())
+        self.connections = Connections(env, self._machines.values())
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -137,14 +119,14 @@ class Hosts:
         node = machine.node
         with self._locks[node]:
             try:
-                transport = self._connect(machine)
+                transport = self.connections.to(machine)
                 status, out, err = _execute(transport, command, stdin, timeout + CONNECT_SECONDS)
             except (OSError, EOFError, paramiko.SSHException) as error:
-                self._drop(node)
+                self.connections.drop(node)
                 raise ssh_errors.lost(machine, error) from error
             finally:
                 if len(self._machines) > KEEP_OPEN:
-                    self._drop(node)
+                    self.connections.drop(node)
         return Result(node, status, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def run_all(
@@ -202,69 +184,17 @@ class Hosts:
 
     def write_ssh_config(self) -> Path:
         """state/<env>/ssh/config for OpenSSH, scp and Testinfra."""
-        return ssh_config.write(self.env, self._machines.values(), self._key, self._known)
+        return ssh_config.write(self.env, self._machines.values(), self.connections.key, self.connections.known)
 
     def close(self) -> None:
         """End every connection."""
-        for node in list(self._connections):
-            self._drop(node)
-        with self._hop_lock:
-            for hop in reversed(self._hops.values()):
-                hop.close()
-            self._hops.clear()
+        self.connections.close()
 
     def __enter__(self) -> Hosts:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def offered_keys(self, machine: Machine) -> tuple[str, ...]:
-        """The host keys that a machine shows, one of each kind it has, unverified. Its jump hosts are verified."""
-        keys = []
-        for kinds in _KEY_KINDS:
-            try:
-                key = self._offered(machine, kinds)
-            except paramiko.ssh_exception.IncompatiblePeer:
-                continue  # it has no key of this kind
-            except (OSError, EOFError, paramiko.SSHException) as error:
-                raise ssh_errors.lost(machine, error) from error
-            keys.append(f"{key.get_name()} {key.get_base64()}")
-        return tuple(keys)
-
-    def _offered(self, machine: Machine, kinds: Iterable[str]) -> paramiko.PKey:
-        sock = self._channel(machine) or socket.create_connection((machine.address, machine.port), CONNECT_SECONDS)
-        transport = paramiko.Transport(sock)
-        try:
-            transport.banner_timeout = CONNECT_SECONDS
-            transport.get_security_options().key_types = tuple(kinds)
-            transport.start_client(timeout=CONNECT_SECONDS)
-            return transport.get_remote_server_key()
-        finally:
-            transport.close()
-
-    def _channel(self, machine: Machine) -> paramiko.Channel | None:
-        """A way to the machine's port through its jump host; None where it is reached directly."""
-        if machine.through is None:
-            return None
-        try:
-            transport = self._hop(machine.through)
-            return transport.open_channel(
-                "direct-tcpip", (machine.address, machine.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
-            )
-        except paramiko.ChannelException as error:
-            raise ssh_errors.no_way(machine, error) from error
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise ssh_errors.lost(machine.through, error) from error
-
-    def _hop(self, hop: Machine) -> paramiko.Transport:
-        """One connection to a jump host serves every machine behind it."""
-        with self._hop_lock:
-            connection = self._hops.get(hop)
-            if connection is None or not connection.is_connected:
-                self._known = known_hosts.record(self.env, [*self._machines.values(), hop])
-                connection = self._hops[hop] = self._open_patiently(hop)
-            return _transport(connection)
 
     def _machine(self, node: str) -> Machine:
         try:
@@ -276,57 +206,6 @@ class Hosts:
                 cause="it was not created yet, or was removed",
                 next_step=f"bootstrap cluster --env {self.env} --only machines",
             ) from None
-
-    def _connect(self, machine: Machine) -> paramiko.Transport:
-        connection = self._connections.get(machine.node)
-        if connection is None or not connection.is_connected:
-            connection = self._connections[machine.node] = self._open_patiently(machine)
-        return _transport(connection)
-
-    def _open_patiently(self, machine: Machine) -> fabric.Connection:
-        try:
-            return self._open(machine)
-        except (ConnectionResetError, EOFError, paramiko.SSHException) as error:
-            if isinstance(error, paramiko.AuthenticationException):
-                raise
-            # sshd hangs up on some when many come at once (MaxStartups): in the middle of the banner or of the
-            # exchange of keys that is an SSHException. Once more.
-            time.sleep(_AGAIN_SECONDS)
-            return self._open(machine)
-
-    def _open(self, machine: Machine) -> fabric.Connection:
-        sock = self._channel(machine)
-        key = machine.key or (None if machine.agent else str(self._key))
-        connection = fabric.Connection(
-            machine.address,
-            user=machine.user,
-            port=machine.port,
-            connect_timeout=CONNECT_SECONDS,
-            config=fabric.Config(overrides={"load_ssh_configs": False}),
-            connect_kwargs={
-                **({"key_filename": key} if key else {}),
-                "allow_agent": machine.agent,
-                "look_for_keys": machine.agent and not machine.key,
-                **({"sock": sock} if sock else {}),
-                "banner_timeout": CONNECT_SECONDS,
-                "auth_timeout": CONNECT_SECONDS,
-            },
-        )
-        # Fabric accepts any host key unless told otherwise: both lines are needed, on every connection.
-        connection.client.load_host_keys(str(self._known))
-        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        if connection.client.get_host_keys().lookup(known_hosts.lookup_name(machine)) is None:
-            raise ssh_errors.no_key(machine, self._known)
-        try:
-            connection.open()
-        except paramiko.BadHostKeyException as error:
-            raise ssh_errors.wrong_key(machine, error, self._known) from error
-        return connection
-
-    def _drop(self, node: str) -> None:
-        connection = self._connections.pop(node, None)
-        if connection is not None:
-            connection.close()
 
 
 class _After:
@@ -340,13 +219,6 @@ class _After:
             first, self._first = self._first, b""
             return first
         return self._then.read(size) if self._then else b""
-
-
-def _transport(connection: fabric.Connection) -> paramiko.Transport:
-    transport: paramiko.Transport | None = connection.transport
-    if transport is None:
-        raise paramiko.SSHException("the connection closed at once")
-    return transport
 
 
 def _stream(stdin: bytes | str | IO[bytes] | None) -> IO[bytes] | None:

@@ -29,7 +29,7 @@ class SshDriver:
         vouched = self._vouched()
         with Hosts(self.cluster.env, map(vouched.known, wanted)) as hosts:
             machines = host_keys.settle(
-                wanted, vouched, offer=hosts.offered_keys, confirm=terminal.confirmed, progress=progress
+                wanted, vouched, offer=hosts.connections.offered_keys, confirm=terminal.confirmed, progress=progress
             )
         with Hosts(self.cluster.env, machines) as hosts:
             outcomes = hosts.each(hosts.nodes, hosts.become_root)

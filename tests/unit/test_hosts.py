@@ -88,6 +88,7 @@ def test_remote_timeout_ends_the_command(hosts: Hosts) -> None:
 
 def test_a_node_that_hangs_hits_the_local_deadline(lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bootstrap.hosts.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("bootstrap.ssh_connections.CONNECT_SECONDS", 1)
     lab.mode = "hang"
     started = time.monotonic()
     with pytest.raises(UnreachableError, match="admin-1 does not answer"):
@@ -177,7 +178,7 @@ def test_a_large_environment_leaves_no_connection_open(lab, monkeypatch: pytest.
     monkeypatch.setattr("bootstrap.hosts.KEEP_OPEN", 2)
     hosts = Hosts("e", [machine(lab, f"agent-{number}") for number in range(5)])
     hosts.run_all("true")
-    assert hosts._connections == {}
+    assert hosts.connections.open == ()
 
 
 def test_a_tree_is_put_with_modes_and_only_changes_are_told(hosts: Hosts, tmp_path: Path) -> None:
@@ -339,8 +340,8 @@ def test_a_jump_host_that_forbids_forwarding(lab, behind) -> None:
 
 def test_the_keys_that_a_host_shows_are_read_without_logging_in(lab, behind) -> None:
     with Hosts("e", [machine(lab, "jump.127.0.0.1")]) as hosts:
-        assert hosts.offered_keys(machine(lab, host_keys=())) == (lab.host_key_line,)
-        assert hosts.offered_keys(through(lab, behind)) == (behind.host_key_line,)
+        assert hosts.connections.offered_keys(machine(lab, host_keys=())) == (lab.host_key_line,)
+        assert hosts.connections.offered_keys(through(lab, behind)) == (behind.host_key_line,)
     assert behind.commands == []
 
 
