@@ -1,13 +1,12 @@
 """The production topology of pillar/env/prod with few agents, at addresses of a test network.
 
-Every role that prod has is there, on as many nodes as must be for what is redundant to be so; sizes are those of a
-lab, and so are the providers: the originals need archives of an operator.
+Every role that prod has is there, on as many nodes as must be for what is redundant to be so, and monitoring as well;
+sizes are those of a lab, and so are the providers: the originals need archives of an operator.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -16,7 +15,6 @@ import yaml
 from bootstrap import config, paths
 
 COUNTS = {"control": 3, "agent": 2, "edge": 2}  # as many as make redundant what is redundant in production
-FEW = dict.fromkeys(COUNTS, 1)  # one of each, for a computer that carries no more
 DROPPED = ("providers", "production", "driver")
 SETTINGS: dict[str, Any] = {
     "haproxy": {"max_connections": 4000},  # what the limit of open files of a CI machine carries
@@ -27,10 +25,11 @@ SETTINGS: dict[str, Any] = {
         "config": {"node.store.allow_mmap": False},  # vm.max_map_count belongs to the host
     },
 }
+ALSO = {"admin-1": ["alerts"]}  # by Prometheus; New Relic's needs a licence
 RESOURCES = {"cpus": "2", "mem": "1024", "disk": "4096", "ports": "[31000-31999]"}
 
 
-def topology(network: str, counts: Mapping[str, int] = COUNTS) -> dict[str, Any]:
+def topology(network: str) -> dict[str, Any]:
     """Without `driver`. Nodes are in the order of prod, at .10, .11, ... of `network`."""
     prod = yaml.safe_load((paths.PILLAR / "env" / "prod" / "cluster.yaml").read_text())
     small = {key: value for key, value in prod.items() if key not in DROPPED}
@@ -40,10 +39,13 @@ def topology(network: str, counts: Mapping[str, int] = COUNTS) -> dict[str, Any]
     for node in config.load("prod").nodes:
         kind = node.name.partition("-")[0]
         made[kind] += 1
-        if made[kind] > counts.get(kind, 1):
+        if made[kind] > COUNTS.get(kind, 1):
             continue
-        entry: dict[str, Any] = {"address": str(next(addresses)), "roles": list(node.roles)}
+        roles = [role for role in node.roles if role not in prod["everywhere"]]
+        entry: dict[str, Any] = {"address": str(next(addresses)), "roles": roles + ALSO.get(node.name, [])}
         entry |= {"zookeeper_id": node.zookeeper_id} if node.zookeeper_id else {}
         entry |= {"attributes": dict(node.attributes), "resources": RESOURCES} if "mesos-agent" in node.roles else {}
         nodes[node.name] = entry
-    return {**small, "domain": "bare.utopia", "network": network, "nodes": nodes, "settings": dict(SETTINGS)}
+    everywhere = [*prod["everywhere"], "monitoring"]
+    own = {"domain": "bare.utopia", "network": network, "everywhere": everywhere}
+    return {**small, **own, "nodes": nodes, "settings": dict(SETTINGS)}
