@@ -66,7 +66,8 @@ class LogIndex:
 
     def versions(self) -> set[str]:
         """The releases that the members run."""
-        return {str(self.must("GET", "/", node=node)["version"]["number"]) for node in self.addresses}
+        answer = self.must("GET", "/_nodes/_all/none?filter_path=nodes.*.version")
+        return {str(node["version"]) for node in answer["nodes"].values()}
 
 
 class Writer:
