@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bootstrap import catalogue, checks, paths, pure_yaml
+from bootstrap import catalogue, checks, ensemble_record, paths, pure_yaml
 from bootstrap.checks import roles as role_table
 from bootstrap.checks import settings as setting_rules
 from bootstrap.checks import topology
@@ -87,6 +87,8 @@ def check(
     draft.releases = lambda: {name: entry.versions for name, entry in catalogue.load(pillar / "artifacts.yaml").items()}
     draft.remembered_in = str(_remembered_file(name))
     draft.remembered = _remembered(name, findings)
+    draft.members_in = str(ensemble_record.path_of(name))
+    draft.members = _members(name, findings)
     findings += checks.run(draft)
     lined = _in_order(findings, (table, document))
     failed = any(finding.severity == "error" for finding in lined)
@@ -138,6 +140,23 @@ def remember_ids(cluster: Cluster) -> None:
 def forget_ids(env: str) -> None:
     """For when the machines, and the data on them, were removed."""
     (paths.state_dir(env) / _REMEMBERED).unlink(missing_ok=True)
+    ensemble_record.forget(env)
+
+
+def _members(env: str, findings: list[Finding]) -> tuple[str, ...]:
+    try:
+        return ensemble_record.read(env)
+    except (OSError, ValueError) as error:
+        findings.append(
+            Finding(
+                str(ensemble_record.path_of(env)),
+                (),
+                None,
+                f"cannot be read, so that an ensemble that loses its data would go unnoticed: {error}",
+                "restore it from a backup; or remove it, once the topology has the members that run",
+            )
+        )
+        return ()
 
 
 def _remembered(env: str, findings: list[Finding]) -> dict[str, int]:

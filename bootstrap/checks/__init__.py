@@ -14,6 +14,7 @@ def rules() -> tuple[Rule, ...]:
     """Every rule, in the order in which its findings are told."""
     from bootstrap.checks import (
         drivers,
+        ensemble_steps,
         ensembles,
         marathon_flags,
         nodes,
@@ -40,6 +41,8 @@ def rules() -> tuple[Rule, ...]:
         ensembles.beside,
         ensembles.ids,
         ensembles.remembered_ids,
+        ensemble_steps.grown,
+        ensemble_steps.shrunk,
         ports.collisions,
         ports.offered,
         resources.agents_only,

@@ -42,7 +42,8 @@ class Draft:
     `everywhere`: roles that every node has; they are among the roles of each entry as well.
     `defaults(component)` gives the settings of salt/<component>/defaults.yaml, None where there are none.
     `releases()` gives the versions of every artifact of the catalogue, the default first.
-    `remembered`: node -> ZooKeeper id at the last run. `removed`: old "component.key" -> what to do now.
+    `remembered`: node -> ZooKeeper id at the last run. `members`: its ensemble at the last run that
+    brought it up, () where there was none. `removed`: old "component.key" -> what to do now.
     """
 
     env: str
@@ -64,6 +65,8 @@ class Draft:
     releases: Callable[[], Mapping[str, tuple[str, ...]]] = dict
     remembered: Mapping[str, int] = field(default_factory=dict)
     remembered_in: str = ""
+    members: tuple[str, ...] = ()
+    members_in: str = ""
     removed: Mapping[str, str] = field(default_factory=dict)
 
     def provider(self, role: Role) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootstrap.checks.draft import Draft
+from bootstrap.checks.ensemble_steps import ZOOKEEPER, is_a_step
 from bootstrap.checks.finding import Finding, Keys
 from bootstrap.model import ADMIN_ROLE, Role
 
-ZOOKEEPER = "zookeeper"
 _HIGHEST_ID = 255
 
 
@@ -22,7 +22,10 @@ def counts(draft: Draft) -> Iterator[Finding]:
             continue
         if found:
             message = f"role {role.name} is on {_nodes(len(found))}{_why_not(role, len(found))}"
-            yield draft.finding(("nodes",), _some(found), message, f"give it to {_choice(role.counts)}")
+            fix, severity = f"give it to {_choice(role.counts)}", "error"
+            if role.name == ZOOKEEPER and len(found) < max(role.counts) and is_a_step(draft, len(found)):
+                fix, severity = f"{fix} in the next run: this is a step on the way", "warning"
+            yield draft.finding(("nodes",), _some(found), message, fix, severity=severity)
         elif role.name == ADMIN_ROLE:
             yield draft.finding(
                 ("nodes",),

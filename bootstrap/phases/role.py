@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bootstrap import ensemble_record
 from bootstrap.errors import StateFailedError
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
@@ -21,8 +22,13 @@ NODES_PER_JOB = 200  # more minions than this in one job crowd the master's work
 
 def run(context: Context, phase: Phase) -> PhaseResult:
     """Apply the role; restart what its changes call for. Raises StateFailedError with every node's failure."""
-    if context.settled:
-        return PhaseResult()
+    result = PhaseResult() if context.settled else _converged(context, phase)
+    if phase.role == ensemble_record.ROLE:
+        ensemble_record.keep(context.cluster)
+    return result
+
+
+def _converged(context: Context, phase: Phase) -> PhaseResult:
     role = context.cluster.roles[phase.role or phase.name]
     returns: dict[str, NodeReturn] = {}
     for start in range(0, len(phase.nodes), NODES_PER_JOB):

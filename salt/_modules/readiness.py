@@ -31,6 +31,11 @@ def probe(name):
         return _answer(False, str(error) or type(error).__name__)
 
 
+def others(name):
+    """How many the files of this node name beside the service itself; 0 for services that are not an ensemble."""
+    return len(__pillar__[name]["ensemble"]) - 1 if name == "zookeeper" else 0
+
+
 def squatter(name, unit=None):
     """Who else has the port of the service behind probe `name`, in words; "" for nobody."""
     port = PORTS[name]() if name in PORTS else None
@@ -52,13 +57,13 @@ class NotReadyError(Exception):
 def _zookeeper():
     server = _four_letters("srvr")
     mode = _field(server, "Mode:")
-    others = len(__pillar__["zookeeper"]["ensemble"]) - 1
+    count = others("zookeeper")
     if mode == "standalone":
-        return _answer(not others, "serves alone" if not others else f"serves alone, with {others} others named", mode)
+        return _answer(not count, "serves alone" if not count else f"serves alone, with {count} others named", mode)
     if mode == "leader":
         # Nothing when the leader lost its office between the two questions; newer servers write 2.0.
         synced = int(float(_field(_four_letters("mntr"), "zk_synced_followers") or 0))
-        return _answer(synced == others, f"leads, {synced} of {others} followers in sync", mode)
+        return _answer(synced == count, f"leads, {synced} of {count} followers in sync", mode)
     return _answer(mode == "follower", f"is a {mode}" if mode else _first_line(server), mode)
 
 

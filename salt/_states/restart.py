@@ -48,6 +48,24 @@ def performed(name):
     return _result(name, True, "restarted", {"restart": name})
 
 
+def joined(name):
+    """Restart service `name` at once if it is marked and serves alone, while its files name others.
+
+    The others can do nothing before it has joined them, and it leaves nobody behind who could serve meanwhile:
+    waiting for its turn in a roll, which begins when all are ready, it would wait for ever.
+    """
+    if not _marker(name).exists():
+        return _result(name, True, "not marked for a restart")
+    if __salt__["readiness.probe"](name)["mode"] != "standalone" or not __salt__["readiness.others"](name):
+        return _result(name, True, "its turn comes in the roll")
+    if __opts__["test"]:
+        return _result(name, None, f"{name} would be restarted to join the others")
+    if not __salt__["service.restart"](name):
+        return _result(name, False, f"systemd could not restart {name}: see `journalctl -u {name}`")
+    _marker(name).unlink()
+    return _result(name, True, "restarted to join the others", {"restart": name})
+
+
 def done(name):
     """Take the marker of service `name` away; its requisite is the proof that the service is ready."""
     marker = _marker(name)

@@ -25,12 +25,18 @@ start zookeeper:
       - file: write the zookeeper unit
       - pinned: pin the id of the zookeeper server
 
+let a zookeeper that was alone join the others:
+  restart.joined:
+    - name: zookeeper
+    - require:
+      - service: start zookeeper
+
 wait until zookeeper is ready:
   readiness.wait:
     - name: zookeeper
     - timeout: {{ zookeeper.ready_timeout }}
     - require:
-      - service: start zookeeper
+      - restart: let a zookeeper that was alone join the others
 
 tell whether zookeeper waits for a restart:
   restart.pending:

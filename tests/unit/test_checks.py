@@ -47,8 +47,10 @@ def _check(tree, case):
     (tree / "pillar/env/lab/cluster.yaml").write_text(yaml.safe_dump(topology, sort_keys=False))
     (tree / "pillar/roles.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
     (tree / "pillar/artifacts.yaml").write_text(yaml.safe_dump(_DATA["artifacts"], sort_keys=False))
+    (tree / "state/lab").mkdir(parents=True, exist_ok=True)
+    if "members" in case:
+        (tree / "state/lab/zookeeper-members.json").write_text(json.dumps(case["members"]))
     if "remembered" in case:
-        (tree / "state/lab").mkdir(parents=True)
         (tree / "state/lab/zookeeper-ids.json").write_text(json.dumps(case["remembered"]))
     return config.check("lab", pillar=tree / "pillar", salt=tree / "salt", removed=_DATA["removed"])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bootstrap import ensemble_record
 from bootstrap.errors import StateFailedError
 from bootstrap.model import Role
 from bootstrap.phases import role as role_phase
@@ -15,6 +16,14 @@ from bootstrap.plan import Phase
 from bootstrap.salt_returns import FailedState, NodeReturn
 
 NODES = ("control-1", "control-2", "control-3")
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The clusters whose ensemble was written down."""
+    clusters: list[Any] = []
+    monkeypatch.setattr(ensemble_record, "keep", clusters.append)
+    return clusters
 
 
 class FakeSalt:
@@ -107,3 +116,12 @@ def test_a_failed_node_stops_the_roll_and_is_named_with_its_state() -> None:
 )
 def test_batch_size(at_once: str, nodes: int, expected: int) -> None:
     assert role_phase.batch_size(at_once, nodes) == expected
+
+
+def test_the_ensemble_is_written_down_when_it_runs_as_asked_for_and_not_before(kept: list[Any]) -> None:
+    bad = FailedState("configure zookeeper", "zookeeper.config", "file.managed", "no room")
+    with pytest.raises(StateFailedError):
+        run(FakeSalt({node: returned(node, failed=(bad,)) for node in NODES}, {}))
+    assert kept == []
+    run(FakeSalt({node: returned(node) for node in NODES}, {}))
+    assert len(kept) == 1

@@ -142,3 +142,33 @@ def test_a_reload_follows_a_new_certificate_only(make, config):
     assert systemd.did == ["reload"]
     systemd.obeys = False
     assert restart.reloaded("nginx", [config("new.crt", NOW - 10)])["result"] is False
+
+
+@pytest.mark.parametrize(
+    ("marked", "mode", "others", "restarted"),
+    [
+        (True, "standalone", 1, True),
+        (True, "standalone", 0, False),
+        (True, "follower", 2, False),
+        (True, "", 2, False),
+        (False, "standalone", 1, False),
+    ],
+)
+def test_one_that_serves_alone_joins_the_others_at_once(make, config, marked, mode, others, restarted):
+    systemd = Systemd()
+    restart = make(systemd)
+    restart.__salt__ |= {"readiness.probe": lambda _: {"mode": mode}, "readiness.others": lambda _: others}
+    restart.marked("zookeeper", [config("zoo.cfg", NOW - 10 if marked else NOW - 1000)])
+    result = restart.joined("zookeeper")
+    assert result["result"] is True
+    assert bool(result["changes"]) is restarted
+    assert systemd.did == ["restart"] * restarted
+    assert restart.pending("zookeeper")["comment"] == ("pending" if marked and not restarted else "none")
+
+
+def test_one_that_cannot_join_stays_marked(make, config):
+    restart = make(Systemd(obeys=False))
+    restart.__salt__ |= {"readiness.probe": lambda _: {"mode": "standalone"}, "readiness.others": lambda _: 1}
+    restart.marked("zookeeper", [config("zoo.cfg", NOW - 10)])
+    assert restart.joined("zookeeper")["result"] is False
+    assert restart.pending("zookeeper")["comment"] == "pending"
