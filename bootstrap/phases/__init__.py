@@ -142,6 +142,11 @@ class Context:
                     self._abandon()
             return self._settled
 
+    @property
+    def verifying(self) -> bool:
+        """Whether the checks of phase `verify` have begun, on nodes that need nothing so far."""
+        return self._verification is not None
+
     def changed(self) -> None:
         """A phase changed something: what the checks that were begun saw is no longer so."""
         with self._lock:

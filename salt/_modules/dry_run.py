@@ -4,20 +4,13 @@ Each state is rendered anew from what the master serves and the pillar it compil
 """
 
 import functools
-import hashlib
-import importlib.util
-import marshal
-from pathlib import Path
 
-import jinja2
 import salt.config
 import salt.fileclient
 import salt.state
 import salt.utils.state
-import salt.version
 
 _PREFIX = "salt://"
-_TEMPLATES = "utopia-templates"  # in the minion's cache
 
 
 def states(sums):
@@ -36,7 +29,7 @@ def states(sums):
     client = _KnowingClient(opts, sums)
     try:
         with (
-            _Templates(Path(opts["cachedir"], _TEMPLATES)),
+            __salt__["templates.kept"](),
             salt.state.HighState(opts, context=dict(__context__), file_client=client) as highstate,
         ):
             pillar = highstate.opts["pillar"]  # compiled by the master for this run
@@ -85,55 +78,6 @@ def _believed(ask, units, holds):
         return True if name in units and holds(units[name]) else ask(name, *args, **kwargs)
 
     return answer
-
-
-class _Templates:
-    """Keeps compiled templates from run to run, by all that they are compiled from: a third of a dry run's cost.
-
-    What they render to is never kept. Nobody but root reads or writes them, as with Salt's modules beside them.
-    """
-
-    def __init__(self, path):
-        self._path = path
-        self._kept, self._used = self._load(), {}
-        self._compile = jinja2.Environment.compile
-        self._versions = (salt.version.__version__, jinja2.__version__, importlib.util.MAGIC_NUMBER)
-
-    def __enter__(self):
-        def compiled(environment, source, name=None, filename=None, **how):
-            """Takes the place of jinja2.Environment.compile, in this process alone: a job is one."""
-            if how or not isinstance(source, str):
-                return self._compile(environment, source, name, filename, **how)
-            key = self._key(environment, source, name, filename)
-            if key not in self._used:
-                self._used[key] = self._kept.get(key) or self._compile(environment, source, name, filename)
-            return self._used[key]
-
-        jinja2.Environment.compile = compiled
-
-    def __exit__(self, *_):
-        jinja2.Environment.compile = self._compile
-        if self._used.keys() != self._kept.keys():
-            content = marshal.dumps(self._used)
-            new = self._path.with_suffix(".new")
-            new.touch(mode=0o600)
-            new.write_bytes(hashlib.sha256(content).digest() + content)
-            new.replace(self._path)
-
-    def _load(self):
-        try:
-            kept = self._path.read_bytes()
-        except OSError:
-            return {}
-        content = kept[32:]
-        whole = hashlib.sha256(content).digest() == kept[:32]
-        return marshal.loads(content) if whole else {}  # noqa: S302 - root's own file
-
-    def _key(self, environment, source, *how):
-        """Of the environment: whatever differs between two of Salt's that are not the same."""
-        settings = [(key, value) for key, value in vars(environment).items() if isinstance(value, str | bool)]
-        kind = (type(environment).__qualname__, sorted(settings), sorted(environment.extensions))
-        return hashlib.sha256(repr((self._versions, kind, how, source)).encode()).digest()
 
 
 class _KnowingClient(salt.fileclient.RemoteClient):

@@ -27,7 +27,8 @@ def apply(mods, pillar=None):
             time.sleep(_LOOK_SECONDS)
         __context__[_HELD] = lock  # Salt loads this module several times in a process: they share the context
         try:
-            return __salt__["state.apply"](mods, concurrent=True, **({"pillar": pillar} if pillar else {}))
+            with __salt__["templates.kept"]():
+                return __salt__["state.apply"](mods, concurrent=True, **({"pillar": pillar} if pillar else {}))
         finally:
             del __context__[_HELD]
 

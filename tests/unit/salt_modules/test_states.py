@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -11,7 +12,8 @@ import pytest
 @pytest.fixture
 def make(load, tmp_path):
     def module(apply=lambda _mods, **_kwargs: {}, running=lambda: []):
-        loaded = load("_modules/states", salt={"state.apply": apply, "state.running": running})
+        functions = {"state.apply": apply, "state.running": running, "templates.kept": contextlib.nullcontext}
+        loaded = load("_modules/states", salt=functions)
         loaded.LOCK = tmp_path / "lock"
         return loaded
 
