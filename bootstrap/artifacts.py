@@ -77,9 +77,12 @@ class Store:
         return self._inputs_key(sources[0]) if sources else ""
 
     def adopt(self, name: str, file: Path, sha256: str, made_from: str) -> bool:
-        """Take over a file that was had elsewhere, and checked; False where this checkout wants another one."""
+        """Take over a file that was had elsewhere, and checked; False where this checkout knows no such release."""
         entry = self.entries.get(name)
-        if entry is None or (made_from and made_from != self.made_from(name)) or entry.sha256 not in (None, sha256):
+        if entry is None or (made_from and made_from != self.made_from(name)):
+            return False
+        known = {release.sha256 for release in (entry, *entry.releases.values())}
+        if None not in known and sha256 not in known:
             return False
         draft = self._folder("partial") / f"{sha256}.{os.getpid()}"
         shutil.copyfile(file, draft)

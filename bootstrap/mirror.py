@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from bootstrap import package_key, package_repository, paths, wheelhouse
+from bootstrap import catalogue, package_key, package_repository, paths, wheelhouse
 from bootstrap.artifacts import Artifact, Store, file_sha256
 from bootstrap.errors import ArtifactError, UsageError
 from bootstrap.package_key import PackageKey
@@ -79,7 +79,7 @@ def make(plan: Plan, target: Path, progress: Progress) -> dict[str, Any]:
 
 def _fill(plan: Plan, draft: Path, progress: Progress) -> dict[str, Any]:
     key = PackageKey(plan.env, progress)
-    store = Store()
+    store = Store(entries=catalogue.chosen(catalogue.load(), plan.cluster.versions))
     found = store.ensure(list(plan.artifacts), progress)
     (draft / "artifacts").mkdir(parents=True)
     for artifact in found.values():
@@ -207,7 +207,7 @@ def take(folder: Path, manifest: Mapping[str, Any], env: str) -> list[str]:
     store = Store()
     for name, row in manifest["artifacts"].items():
         if not store.adopt(name, folder / "artifacts" / row["file"], row["sha256"], row["made_from"]):
-            remarks.append(f"{name} was made from other sources than this checkout has: it will be built anew")
+            remarks.append(f"{name} is none that this checkout wants: it will be fetched or built anew")
     wheels = paths.cache_dir() / "wheelhouse" / str(manifest["wheelhouse"])
     _replace(folder / "wheelhouse" / wheels.name, wheels)
     if wheels.name != wheelhouse.key():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,10 @@ def _store(args: argparse.Namespace, report: Report) -> ExitStatus:
 
     store = Store()
     if args.action == "fetch":
-        found = store.ensure(args.names or _needed(args.env), lambda _node, text: report.progress("artifacts", text))
+        if not args.names:
+            args.names, versions = _needed(args.env)
+            store = Store(entries=catalogue.chosen(store.entries, versions))
+        found = store.ensure(args.names, lambda _node, text: report.progress("artifacts", text))
         entries = catalogue.pick(store.entries, list(found))
     else:
         entries = catalogue.pick(store.entries, args.names or sorted(store.entries))
@@ -116,10 +120,12 @@ def _tell(manifest: dict[str, Any], place: Path, report: Report, remarks: list[s
     )
 
 
-def _needed(env: str) -> list[str]:
+def _needed(env: str) -> tuple[list[str], Mapping[str, str]]:
+    """Artifacts of an environment, and the releases that it chooses."""
     from bootstrap import config, plan
 
-    return list(plan.make(config.load(env)).artifacts)
+    made = plan.make(config.load(env))
+    return list(made.artifacts), made.cluster.versions
 
 
 def _row(store: Store, entry: Entry, *, read: bool) -> dict[str, Any]:

@@ -99,8 +99,18 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
         **dict.fromkeys(("http_proxy", "https_proxy", "PIP_INDEX_URL"), NOWHERE),
         "no_proxy": ",".join(str(node["address"]) for node in topology["nodes"].values()),
     }
+    _refusing_client(folder / "no-maven")
+    offline["PATH"] = f"{folder / 'no-maven'}:{os.environ['PATH']}"
     yield Closed(hosts, str(spec), folder / "mirror.tar", offline)
     hosts.remove()
+
+
+def _refusing_client(folder: Path) -> None:
+    """Maven's client knows no variable that keeps it off the network."""
+    folder.mkdir()
+    client = folder / "mvn"
+    client.write_text("#!/bin/sh\necho 'there is no network here' >&2\nexit 1\n")
+    client.chmod(0o755)
 
 
 def test_a_plan_connects_to_nothing(closed: Closed) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import config, mirror, package_key, package_repository, paths, plan, wheelhouse
+from bootstrap import catalogue, config, mirror, package_key, package_repository, paths, plan, wheelhouse
 from bootstrap.admin_packages import find
 from bootstrap.artifacts import Store, file_sha256
 from bootstrap.catalogue import Entry, Source
@@ -63,7 +63,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: Entry) -> Path:
     monkeypatch.setattr(package_repository, "fetch", fetch)
     monkeypatch.setattr(wheelhouse, "ensure", lambda _progress: wheels)
     monkeypatch.setattr(wheelhouse, "key", lambda: "key")
-    monkeypatch.setattr(mirror, "Store", lambda: Store(entries={"archive": entry}))
+    monkeypatch.setattr(catalogue, "load", lambda *_: {"archive": entry})
     wanted = replace(plan.make(config.load("small")), artifacts=("archive",))
     mirror.make(wanted, tmp_path / "mirror", quiet)
     return tmp_path / "mirror"
@@ -163,6 +163,24 @@ def test_what_another_checkout_made_is_told(made: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(wheelhouse, "key", lambda: "newer")
     remarks = mirror.take(made, manifest, "small")
     assert [remark.split(" ")[0] for remark in remarks] == ["archive", "Salt's"]
+
+
+def test_a_mirror_has_the_release_that_the_environment_chose(
+    made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, entry: Entry
+) -> None:
+    file = tmp_path / "older.tgz"
+    file.write_bytes(b"an older archive")
+    sources = (Source("url", file.as_uri()),)
+    older = replace(entry, version="0.9", file="older.tgz", sha256=file_sha256(file), size=16, sources=sources)
+    monkeypatch.setattr(catalogue, "load", lambda *_: {"archive": replace(entry, releases={"0.9": older})})
+    wanted = replace(plan.make(config.load("small")), artifacts=("archive",))
+    wanted = replace(wanted, cluster=replace(wanted.cluster, versions={"archive": "0.9"}))
+    mirror.make(wanted, tmp_path / "another", quiet)
+    manifest = mirror.verify(tmp_path / "another")
+    assert manifest["artifacts"]["archive"]["file"] == "older.tgz"
+    monkeypatch.setenv("UTOPIA_CACHE_DIR", str(tmp_path / "inside"))
+    assert mirror.take(tmp_path / "another", manifest, "small") == []
+    assert Store(entries={"archive": older}).verify("archive") == "ok"
 
 
 def test_nothing_was_imported() -> None:
