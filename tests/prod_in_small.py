@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "zookeeper": {"heap": "192m"},
     "elasticsearch": {
         "heap": "512m",
+        "java_options": ["-XX:TieredStopAtLevel=1"],
         "lab_pretend_open_files": True,  # a container may have no more open files than its host's engine
         "config": {"node.store.allow_mmap": False},  # vm.max_map_count belongs to the host
     },
