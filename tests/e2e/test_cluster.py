@@ -26,9 +26,13 @@ def test_a_second_run_notices_what_was_changed_by_hand(local: Cluster) -> None:
     limits = "/etc/security/limits.d/60-utopia.conf"
     before = on_node("edge-1", f"cat {limits}")
     on_node("edge-1", f"echo '# by hand' >> {limits}")
+    on_node("edge-1", "rm /etc/systemd/system/multi-user.target.wants/node-exporter.service")
+    on_node("agent-1", "systemctl stop rsyslog")
     run = bootstrap("cluster", "--env", SPEC, "--json", "--skip", "verify").expect()
-    assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1"}
+    assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1", "agent-1"}
     assert on_node("edge-1", f"cat {limits}") == before
+    assert on_node("edge-1", "systemctl is-enabled node-exporter") == "enabled"
+    assert on_node("agent-1", "systemctl is-active rsyslog") == "active"
 
 
 def test_the_last_line_says_how_many_changes_in_words(local: Cluster) -> None:
