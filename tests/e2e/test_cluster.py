@@ -47,7 +47,7 @@ def test_verify_and_status_agree_that_all_is_well(local: Cluster) -> None:
 
 
 def test_a_shell_on_a_node_is_one_command_away(local: Cluster) -> None:
-    run = bootstrap("ssh", "control-2", "--", "hostname; exit 7")
+    run = bootstrap("ssh", "--env", SPEC, "control-2", "--", "hostname; exit 7")
     assert (run.out.strip(), run.status) == ("control-2", 7), run.err
 
 
