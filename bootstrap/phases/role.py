@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bootstrap import ensemble_record
 from bootstrap.errors import StateFailedError
@@ -46,7 +47,7 @@ def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], a
         return {}
     changes: dict[str, int] = {}
     probe = context.cluster.roles[phase.role or phase.name].probe
-    modes = context.salt.call(marked, "readiness.probe", probe, timeout=60) if probe else {}
+    modes = _modes(context, marked, probe) if probe else {}
     leaders_last = sorted(marked, key=lambda node: dict(modes.get(node) or {}).get("mode") == "leader")
     size = batch_size(at_once, len(phase.nodes))
     for start in range(0, len(leaders_last), size):
@@ -55,6 +56,12 @@ def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], a
         for node, result in _apply(context, phase, batch, [f"{service}.restart"]).items():
             changes[node] = result.changes
     return changes
+
+
+def _modes(context: Context, nodes: Sequence[str], probe: str) -> dict[str, Any]:
+    """What each node's service says of itself. Outside a state run a minion knows the pillar of its last refresh."""
+    context.salt.call(nodes, "saltutil.refresh_pillar", True, timeout=60)  # waits until it is there
+    return context.salt.call(nodes, "readiness.probe", probe, timeout=60)
 
 
 def batch_size(at_once: str, nodes: int) -> int:

@@ -33,6 +33,7 @@ class FakeSalt:
         self.returns, self.modes = returns, modes
         self.jobs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.pillars: list[Any] = []
+        self.fresh: set[str] = set()  # minions that know today's pillar
 
     def apply(
         self,
@@ -52,6 +53,11 @@ class FakeSalt:
         return found
 
     def call(self, nodes: Sequence[str], function: str, *args: Any, timeout: float) -> dict[str, Any]:
+        if function == "saltutil.refresh_pillar":
+            assert args == (True,), "nobody waits for it"
+            self.fresh.update(nodes)
+            return dict.fromkeys(nodes, True)
+        assert set(nodes) <= self.fresh, "a probe would see the pillar of the minion's start"
         return {node: {"ready": True, "mode": self.modes.get(node, ""), "detail": ""} for node in nodes}
 
 
