@@ -77,13 +77,13 @@ def container(env: str, node: str) -> str:
     return f"utopia-{env}-{node}"
 
 
-def on_node(node: str, command: str, *, env: str = NAME, check: bool = True) -> str:
+def on_node(node: str, command: str, *, env: str = NAME, check: bool = True, timeout: float = 60) -> str:
     """Run a shell command in a machine, past SSH, so that faults can be made whatever state it is in."""
     result = subprocess.run(
         ["docker", "exec", container(env, node), "sh", "-c", command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
     if check:
