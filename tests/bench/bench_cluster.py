@@ -109,9 +109,7 @@ def topology(folder: Path, settings: dict[str, Any], *, roles: Collection[str] =
 
 def runs(path: str, folder: Path) -> list[Cost]:
     """Cold from the baked image, again, with one setting changed."""
-    say("bench: baking the image if need be, then starting from nothing")
-    bootstrap("cluster", "--env", path, "--only", "machines,artifacts").expect()
-    bootstrap("destroy", "--env", path, "--state").expect()
+    baked(path)
     cold = measured("cold run", lambda: bootstrap("cluster", "--env", path, "--json").expect().document)
     again = measured("second run", lambda: bootstrap("cluster", "--env", path, "--json").expect().document)
     changed = topology(folder, {"zookeeper": {"config": {"syncLimit": 6}}})
@@ -122,11 +120,19 @@ def runs(path: str, folder: Path) -> list[Cost]:
 def against_floor(folder: Path) -> list[Cost]:
     """Cold with the roles of the floor, and the floor."""
     path = topology(folder, {}, roles={*UNITS, "docker"})
-    bootstrap("destroy", "--env", path, "--state").expect()
+    baked(path)
     cold = measured(
         "cold run, roles of the floor", lambda: bootstrap("cluster", "--env", path, "--json").expect().document
     )
     return [cold, floor(path, folder)]
+
+
+def baked(path: str) -> None:
+    """The image and artifacts of these roles are there, and nothing else is."""
+    say("bench: baking the image if need be, then starting from nothing")
+    bootstrap("destroy", "--env", path, "--state").expect()
+    bootstrap("cluster", "--env", path, "--only", "machines,artifacts").expect()
+    bootstrap("destroy", "--env", path, "--state").expect()
 
 
 def floor(path: str, folder: Path) -> Cost:
