@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
-from services.exporter.client import SECONDS
 from services.exporter.figures import Figures
+from services.exporter.program import output
 
 
 def markers(figures: Figures, folder: str) -> None:
@@ -21,10 +20,7 @@ def markers(figures: Figures, folder: str) -> None:
 
 async def failed_units(figures: Figures) -> None:
     """Units that systemd calls failed."""
-    process = await asyncio.create_subprocess_exec(
-        "systemctl", "list-units", "--state=failed", "--plain", "--no-legend", stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    out = await output("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
     names = [line.split()[0] for line in out.decode(errors="replace").splitlines() if line.strip()]
     figures.gauge("utopia_failed_units", "Units that systemd calls failed", len(names))
     for name in names:

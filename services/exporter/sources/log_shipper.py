@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
-from services.exporter.client import SECONDS
 from services.exporter.figures import Figures
+from services.exporter.program import output
 
 _GAUGES = {"waiting": "Lines that wait to be shipped"}
 _TOTALS = {"lost": "Lines for which there was no room", "refused": "Lines that the index refused"}
 
 
 async def collect(figures: Figures, program: str) -> None:
-    """`program` prints the shipper's counters as one line of JSON. Raises OSError, ValueError, KeyError."""
-    process = await asyncio.create_subprocess_exec(program, stdout=asyncio.subprocess.PIPE)
-    out, _ = await asyncio.wait_for(process.communicate(), SECONDS)
-    told = json.loads(out)
+    """`program` prints the shipper's counters as one line of JSON. OSError, ValueError, KeyError."""
+    told = json.loads(await output(program))
     for name, text in _GAUGES.items():
         figures.gauge(f"utopia_log_lines_{name}", text, float(told[name]))
     for name, text in _TOTALS.items():

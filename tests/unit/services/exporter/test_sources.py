@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.exporter.figures import Figures, flat
+from services.exporter.program import output
 from services.exporter.server import gather
 from services.exporter.settings import Endpoint, SettingsError, load
 from services.exporter.sources import elasticsearch, host, log_index, log_shipper, zookeeper
@@ -126,6 +128,15 @@ def test_the_log_shipper(tmp_path) -> None:
         ("utopia_log_lines_lost_total", ""): 2,
         ("utopia_log_lines_refused_total", ""): 1,
     }
+
+
+def test_a_program_that_hangs_is_ended(tmp_path) -> None:
+    program = tmp_path / "hangs"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    program.chmod(0o755)
+    with pytest.raises(TimeoutError):
+        asyncio.run(output(str(program), seconds=0.5))
+    assert not (Path("/proc") / (tmp_path / "pid").read_text().strip()).exists()
 
 
 @pytest.mark.parametrize("said", ["", "nothing", '{"waiting":4}'])
