@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootstrap import ensemble_record
-from bootstrap.errors import StateFailedError
+from bootstrap.errors import SaltError, StateFailedError
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
 from bootstrap.salt_returns import FailedState, NodeReturn
 
 APPLY_SECONDS = 900  # a first installation over a slow line; the services' own bounds are in the states
+REFRESH_SECONDS = 120  # until every minion has the pillar of today; the master makes one after the other
 NODES_PER_JOB = 200  # more minions than this in one job crowd the master's workers
 
 
@@ -47,7 +48,7 @@ def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], a
         return {}
     changes: dict[str, int] = {}
     probe = context.cluster.roles[phase.role or phase.name].probe
-    modes = _modes(context, marked, probe) if probe else {}
+    modes = _modes(context, phase, service, marked, probe) if probe else {}
     leaders_last = sorted(marked, key=lambda node: dict(modes.get(node) or {}).get("mode") == "leader")
     size = batch_size(at_once, len(phase.nodes))
     for start in range(0, len(leaders_last), size):
@@ -58,10 +59,26 @@ def _roll(context: Context, phase: Phase, service: str, marked: Sequence[str], a
     return changes
 
 
-def _modes(context: Context, nodes: Sequence[str], probe: str) -> dict[str, Any]:
-    """What each node's service says of itself. Outside a state run a minion knows the pillar of its last refresh."""
-    context.salt.call(nodes, "saltutil.refresh_pillar", True, timeout=60)  # waits until it is there
-    return context.salt.call(nodes, "readiness.probe", probe, timeout=60)
+def _modes(context: Context, phase: Phase, service: str, nodes: Sequence[str], probe: str) -> Mapping[str, Any]:
+    """What each node's service says of itself. Outside a state run a minion knows the pillar of its last refresh.
+
+    Raises SaltError before anything is restarted where a node cannot say it: the leader could not come last.
+    """
+    refresh = (True, REFRESH_SECONDS)  # waits until it is there, and does not say whether it was in time
+    context.salt.call(nodes, "saltutil.refresh_pillar", *refresh, timeout=REFRESH_SECONDS + 30)
+    answers = context.salt.ask(nodes, "readiness.probe", probe, timeout=60)
+    if mute := sorted({*answers.failed, *answers.silent}):
+        said = {node: answers.failed.get(node, "").splitlines() for node in mute}
+        raise SaltError(
+            f"{service} was restarted nowhere: {', '.join(mute)} cannot say whether its {service} leads",
+            where=f"phase {phase.name}, probe {probe}",
+            lines=[f"{node}: {said[node][-1] if said[node] else 'no answer within 60 s'}" for node in mute],
+            cause=f"the minion is silent, or has the pillar of an earlier run since the master took longer than "
+            f"{REFRESH_SECONDS} s to make today's",
+            next_step=f"run the same command again, the marks are kept; if it happens again: "
+            f"bootstrap ssh {mute[0]} -- journalctl -u salt-minion -n 30",
+        )
+    return answers.values
 
 
 def batch_size(at_once: str, nodes: int) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+from bootstrap import canary, log_index
+from bootstrap.model import Cluster
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
 
@@ -10,4 +14,13 @@ def run(context: Context, phase: Phase) -> PhaseResult:
     """Raises VerifyError with the failed checks."""
     verdict = context.verdict(context.teller(phase.name))
     verdict.raise_if_failed()
-    return PhaseResult(notes=(f"{verdict.passed} checks passed",))
+    return PhaseResult(notes=(f"{verdict.passed} checks passed", *_canary(context.cluster)))
+
+
+def _canary(cluster: Cluster) -> tuple[str, ...]:
+    """What the last canary took: of these checks, or of phase smoke, whichever let one sing."""
+    last = canary.kept(cluster.env) if cluster.with_role(log_index.ROLE) else None
+    if last is None:
+        return ()
+    at, seconds = last
+    return (f"the canary's line of {max(0.0, time.time() - at):.0f} s ago was found after {seconds:.1f} s",)

@@ -22,13 +22,18 @@ AGENT_CREDENTIALS = "/etc/mesos/agent-http-credentials.json"
 
 
 def probe(name):
-    """Return {"ready": bool, "mode": str, "detail": str} for the service behind probe `name`."""
+    """Return {"ready": bool, "mode": str, "detail": str} for the service behind probe `name`.
+
+    RuntimeError where the pillar that this minion has in memory is from before the service came to the node.
+    """
     if name not in PROBES:
         raise ValueError(f"no readiness probe {name!r}, there are: {', '.join(sorted(PROBES))}")
     try:
         return PROBES[name]()
     except (OSError, http.client.HTTPException, NotReadyError) as error:
         return _answer(False, str(error) or type(error).__name__)
+    except KeyError as error:
+        raise RuntimeError(f"{name}: {error} is missing in this minion's pillar, or in what {name} answered") from None
 
 
 def others(name):

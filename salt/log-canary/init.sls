@@ -1,4 +1,7 @@
 {% from 'log-canary/map.jinja' import log_canary with context %}
+{%- set shipper = 'fluentd' if 'fluentd' in pillar.components else 'rsyslog' %}
+{#- rsyslog leaves its counters in a file; Fluentd tells them on loopback. #}
+{%- set group = 'log-shipper' if shipper == 'rsyslog' else '' %}
 {%- for kind in ['service', 'timer'] %}
 
 write the {{ kind }} of the log canary:
@@ -6,13 +9,13 @@ write the {{ kind }} of the log canary:
     - name: /etc/systemd/system/log-canary.{{ kind }}
     - source: salt://log-canary/files/log-canary.{{ kind }}
     - template: jinja
-    - context: {{ {'seconds': log_canary.seconds} | json }}
+    - context: {{ {'seconds': log_canary.seconds, 'group': group} | json }}
 {%- endfor %}
 
 let the log canary know what to say:
   file.managed:
     - name: /usr/lib/utopia/log-shipper-report
-    - source: salt://{{ 'fluentd' if 'fluentd' in pillar.components else 'rsyslog' }}/files/report
+    - source: salt://{{ shipper }}/files/report
     - mode: '0755'
     - makedirs: True
 

@@ -21,8 +21,8 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def configs(render, minions):
-    """Variant/node -> text."""
+def answers(render, minions):
+    """Variant/node -> what is rendered."""
     asked = {}
     for variant, settings in VARIANTS.items():
         for node in NODES:
@@ -31,6 +31,12 @@ def configs(render, minions):
             asked[f"{variant}/{node.partition('/')[2]}"] = {"pillar": pillar, "sls": []}
     answers = render(paths.SALT, asked)
     assert [answer["errors"] for answer in answers.values()] == [[]] * len(asked)
+    return answers
+
+
+@pytest.fixture(scope="module")
+def configs(answers):
+    """Variant/node -> text."""
     return {name: answer["files"][CONFIG] for name, answer in answers.items()}
 
 
@@ -77,3 +83,22 @@ def test_releases_and_tiers_differ_where_they_must(configs):
     assert "@type elasticsearch" not in configs["aggregators/agent-01"]
     assert "require_ack_response true" in configs["aggregators/agent-01"]
     assert "docker/containers" not in configs["release-6/edge-1"]
+
+
+def test_a_configuration_that_fluentd_does_not_take_is_never_installed(answers):
+    for name, answer in answers.items():
+        (chunk,) = [chunk for chunk in answer["chunks"] if chunk["name"] == CONFIG]
+        assert chunk["check_cmd"] == "/opt/fluent/bin/fluentd --dry-run -c", name
+
+
+def test_the_monitor_tells_no_password(configs):
+    for text in configs.values():
+        (monitor,) = re.findall(r"<source>\n  @type monitor_agent\n(.*?)</source>", text, re.DOTALL)
+        assert "bind 127.0.0.1" in monitor
+        assert "include_config false" in monitor
+
+
+def test_the_canary_of_a_fluentd_node_asks_for_no_group_of_rsyslog(answers):
+    for answer in answers.values():
+        unit = answer["files"]["/etc/systemd/system/log-canary.service"]
+        assert "SupplementaryGroups" not in unit, "a group that is not there: the unit would never start"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bootstrap import ensemble_record
-from bootstrap.errors import StateFailedError
+from bootstrap.errors import SaltError, StateFailedError
 from bootstrap.model import Role
 from bootstrap.phases import role as role_phase
 from bootstrap.plan import Phase
+from bootstrap.salt_api import Answers
 from bootstrap.salt_returns import FailedState, NodeReturn
 
 NODES = ("control-1", "control-2", "control-3")
@@ -33,6 +34,7 @@ class FakeSalt:
         self.returns, self.modes = returns, modes
         self.jobs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.pillars: list[Any] = []
+        self.mute: dict[str, str] = {}  # node -> why its probe failed, "" = it did not answer
         self.fresh: set[str] = set()  # minions that know today's pillar
 
     def apply(
@@ -54,11 +56,19 @@ class FakeSalt:
 
     def call(self, nodes: Sequence[str], function: str, *args: Any, timeout: float) -> dict[str, Any]:
         if function == "saltutil.refresh_pillar":
-            assert args == (True,), "nobody waits for it"
+            assert args[0] is True, "nobody waits for it"
             self.fresh.update(nodes)
+            assert args[1] + 10 < timeout, "it is given up before the minion has waited to its end"
             return dict.fromkeys(nodes, True)
+        raise AssertionError(function)
+
+    def ask(self, nodes: Sequence[str], function: str, *args: Any, timeout: float) -> Answers:
+        assert (function, args) == ("readiness.probe", ("zookeeper",))
         assert set(nodes) <= self.fresh, "a probe would see the pillar of the minion's start"
-        return {node: {"ready": True, "mode": self.modes.get(node, ""), "detail": ""} for node in nodes}
+        told = {node: {"ready": True, "mode": self.modes.get(node, ""), "detail": ""} for node in nodes}
+        failed = {node: text for node, text in self.mute.items() if node in nodes and text}
+        silent = tuple(node for node in nodes if self.mute.get(node) == "")
+        return Answers({node: each for node, each in told.items() if node not in self.mute}, failed, silent)
 
 
 def returned(
@@ -115,6 +125,23 @@ def test_a_failed_node_stops_the_roll_and_is_named_with_its_state() -> None:
         run(salt)
     assert len(salt.jobs) == 1
     assert "control-2" in error.value.what and "is a directory" in error.value.lines[0]
+
+
+def test_a_node_with_an_old_pillar_stops_the_roll_before_it_begins_and_the_operator_reads_why() -> None:
+    salt = FakeSalt({node: returned(node, pending=("zookeeper",)) for node in NODES}, {})
+    traceback = (
+        "The minion function caused an exception: Traceback (most recent call last):\n  File x\nRuntimeError: old"
+    )
+    salt.mute = {"control-2": traceback, "control-3": ""}
+    with pytest.raises(SaltError) as error:
+        run(salt)
+    assert len(salt.jobs) == 1, "something was restarted"
+    told = error.value
+    assert told.what == "zookeeper was restarted nowhere: control-2, control-3 cannot say whether its zookeeper leads"
+    assert told.where == "phase zookeeper, probe zookeeper"
+    assert told.lines == ("control-2: RuntimeError: old", "control-3: no answer within 60 s")
+    assert "earlier run" in told.cause
+    assert "bootstrap ssh control-2" in told.next_step
 
 
 @pytest.mark.parametrize(

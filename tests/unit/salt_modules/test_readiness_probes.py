@@ -251,3 +251,10 @@ def test_the_edge_is_ready_when_both_answer(serve, applications, status, ready, 
 def test_the_ports_of_applications_come_from_the_pillar(applications):
     ports = applications(4711).PORTS
     assert {ports[name]() for name in ("marathon", "haproxy", "ingress")} == {4711}
+
+
+def test_a_pillar_from_before_the_service_came_to_the_node_is_told(load):
+    """What `bootstrap cluster` shows of it; a KeyError alone says nothing to its reader."""
+    module = load("_modules/readiness", pillar={"node": {"address": "127.0.0.1"}, "components": []})
+    with pytest.raises(RuntimeError, match=r"^prometheus: 'alerts' is missing in this minion's pillar"):
+        module.probe("prometheus")
