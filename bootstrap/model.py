@@ -89,8 +89,9 @@ class Requirements:
 class Role:
     """A row of the role table (pillar/roles.yaml).
 
-    `needs`: roles that must be up somewhere in the cluster first. `beside`: roles that must be on the
-    same node. `callers`: port -> who connects to it. `counts`: allowed numbers of nodes, () = any. `restart`:
+    `needs`: roles that must be up somewhere in the cluster first. `after`: roles whose phases come first where there
+    are any of them. `beside`: roles that must be on the same node.
+    `callers`: port -> who connects to it. `counts`: allowed numbers of nodes, () = any. `restart`:
     service -> how many of its nodes may restart at once ("1", "10%"). `secrets`: names a node of this role
     receives. `artifacts`: names of the files its nodes take from the artifact server. `names`: what the certificate
     of a node is valid for, () = it gets none. In a cluster `provider` has been chosen, and what it adds is in the row.
@@ -100,6 +101,7 @@ class Role:
     summary: str
     components: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -113,6 +115,11 @@ class Role:
     names: tuple[str, ...] = ()
     provider: str = ""
     requires: Requirements = field(default_factory=Requirements)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The roles that come first, as far as there are any."""
+        return (*self.needs, *self.after, *self.beside)
 
     def default_provider(self, *, lab: bool) -> str:
         """Which one fills the role when the topology does not say; "" where the row names none."""

@@ -22,6 +22,9 @@ _INGRESS = "ingress"
 _AGENT = "mesos-agent"
 _ELASTICSEARCH = "elasticsearch"
 _LOGS = "logs"
+_AGGREGATOR = "log-aggregator"
+_SHIPPER = "fluentd"  # the provider of logs that can send to aggregators
+_CA = "/etc/utopia/ca.crt"  # of the environment, on every node
 _OWN_UNITS = ("log-canary", "salt-api", "salt-master", "salt-minion")  # beside those of the roles
 # In ZooKeeper.
 _MESOS_PATH = "/mesos"
@@ -114,7 +117,7 @@ def _roles_in_use(cluster: Cluster) -> tuple[Role, ...]:
         if name in ordered or name not in present:
             return
         role = cluster.roles[name]
-        for before in (*role.needs, *role.beside):
+        for before in role.before:
             place(before)
         ordered[name] = role
 
@@ -135,7 +138,7 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
     closed = is_closed(cluster)
     base = cluster.roles[BASE_ROLE].components if BASE_ROLE in cluster.roles else ()
     for role in sorted(used, key=lambda role: role.name != ADMIN_ROLE) if closed else used:
-        needs = _once(other for other in (*role.needs, *role.beside) if other in present)
+        needs = _once(other for other in role.before if other in present)
         components = role.components
         if role.name == BASE_ROLE:
             needs = (ADMIN_ROLE,) if closed else (_FIRST[-1],)
@@ -166,7 +169,7 @@ def _pillar(cluster: Cluster) -> dict[str, Any]:
         "marathon": _marathon(cluster),
         "ingress": _ingress(cluster),
         "elasticsearch": _elasticsearch(cluster),
-        "logs": {"units": _units(cluster)},
+        "logs": _logs(cluster),
         "artifacts": {"url": _artifacts_url(cluster), "files": {}},  # the artifacts phase knows the files
         "settings": {component: dict(values) for component, values in cluster.settings.items()},
     }
@@ -216,9 +219,28 @@ def _elasticsearch(cluster: Cluster) -> dict[str, Any]:
     }
 
 
+def _logs(cluster: Cluster) -> dict[str, Any]:
+    """Aggregators are ours, by address and the name in their certificate, or somebody else's."""
+    port, ours = _port(cluster, _AGGREGATOR, "forward"), cluster.with_role(_AGGREGATOR)
+    fluentd = cluster.settings.get(_SHIPPER, {})
+    found = [{"name": f"{node.name}.{cluster.domain}", "host": str(node.address), "port": port} for node in ours]
+    if not ours and _LOGS in cluster.roles and cluster.roles[_LOGS].provider == _SHIPPER:
+        found = [_theirs(text) for text in fluentd.get("aggregators", ())]
+    ca = _CA if ours else fluentd.get("aggregators_ca", _CA)
+    return {"units": _units(cluster), "aggregators": found, "aggregators_ca": ca, "aggregator_port": port}
+
+
+def _theirs(text: str) -> dict[str, Any]:
+    """Of `host:port`. A certificate is not looked at for an address, which may be of any machine of theirs."""
+    host, _, port = text.rpartition(":")
+    named = not host.replace(".", "").isdigit()
+    return {"name": host if named else "", "host": host, "port": int(port)}
+
+
 def _units(cluster: Cluster) -> list[str]:
     """The services of the platform: what they write to the journal is shipped with the containers' lines."""
-    shipped = [role for role in _roles_in_use(cluster) if role.name != _LOGS]  # a shipper is not told of itself
+    silent = (_LOGS, _AGGREGATOR)  # a shipper is not told of itself
+    shipped = [role for role in _roles_in_use(cluster) if role.name not in silent]
     services = {service for role in shipped for service in role.restart}
     return [f"{service}.service" for service in sorted({*services, *_OWN_UNITS})]
 

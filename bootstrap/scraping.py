@@ -46,6 +46,7 @@ _TLS_PORTS: Mapping[str, tuple[str, ...]] = {
     "admin": ("salt-api", "artifacts"),
     "ingress": ("https",),
     "elasticsearch": ("http",),
+    "log-aggregator": ("forward",),
     EXPORTER_ROLE: ("exporter",),
     SERVER_ROLE: ("prometheus", "alertmanager"),
 }

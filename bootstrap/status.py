@@ -142,7 +142,7 @@ def role_order(cluster: Cluster) -> Mapping[str, int]:
     def measure(name: str) -> int:
         if name not in depth:
             role = cluster.roles[name]
-            depth[name] = 0 if name == "base" else 1 + max((measure(n) for n in (*role.needs, *role.beside)), default=0)
+            depth[name] = 0 if name == "base" else 1 + max((measure(n) for n in role.before), default=0)
         return depth[name]
 
     return {name: measure(name) for name in cluster.roles}

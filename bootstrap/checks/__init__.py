@@ -16,6 +16,7 @@ def rules() -> tuple[Rule, ...]:
         drivers,
         ensemble_steps,
         ensembles,
+        log_shipping,
         marathon_flags,
         nodes,
         ports,
@@ -53,6 +54,7 @@ def rules() -> tuple[Rule, ...]:
         waivers.waivers,
         settings.settings,
         marathon_flags.flags,
+        log_shipping.aggregators,
         ensembles.spare,
     )
 

@@ -14,6 +14,7 @@ _ROW = (
     "summary",
     "components",
     "needs",
+    "after",
     "beside",
     "counts",
     "ports",
@@ -50,7 +51,7 @@ def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], b
             yield Finding(file, ("roles",), None, f"there is no role {needed}", f"add the row {needed}")
     for name, role in roles.items():
         known = [other for other in roles if other != name]
-        for key in ("needs", "beside"):
+        for key in ("needs", "after", "beside"):
             for other in getattr(role, key):
                 if other not in roles:
                     yield unknown(file, ("roles", name, key), other, known, kind="role")
@@ -82,7 +83,7 @@ def _cycles(file: str, roles: Mapping[str, Role]) -> Iterator[Finding]:
                 "take one of these needs away",
             )
         elif name not in done and name in roles:
-            for other in (*roles[name].needs, *roles[name].beside):
+            for other in roles[name].before:
                 yield from walk(other, (*way, name))
             done.add(name)
 
@@ -105,6 +106,7 @@ def _role(name: str, fields: Fields) -> Role:
         summary=fields.text("summary", required="say in a few words what the role is for") or "",
         components=components,
         needs=fields.texts("needs"),
+        after=fields.texts("after"),
         beside=fields.texts("beside"),
         counts=tuple(_counts(fields)),
         ports=ports,

@@ -182,10 +182,49 @@ def _elasticsearch():
 
 
 def _logs():
-    """Ready when the shipper runs and its login is good for the index, at one of the members."""
+    """Ready when the shipper runs, and an aggregator greets it or, where there is none, the index knows its login."""
     unit = next(name for name in ("fluentd", "rsyslog") if name in __pillar__["components"])
-    if __salt__["cmd.retcode"](["systemctl", "is-active", "--quiet", unit], python_shell=False):
+    if not _active(unit):
         return _answer(False, f"{unit} does not run")
+    aggregators = __pillar__["logs"]["aggregators"]
+    if not aggregators:
+        return _index_takes(unit)
+    said = []
+    for place in aggregators:
+        try:
+            _greeted(place["host"], place["port"], place["name"], __pillar__["logs"]["aggregators_ca"])
+            return _answer(True, f"{unit} sends to {place['host']}")
+        except (OSError, NotReadyError) as error:
+            said.append(f"{place['host']}: {error}")
+    return _answer(False, f"no aggregator takes lines: {'; '.join(said)}")
+
+
+def _log_aggregator():
+    """Ready when it greets at its port over TLS, and its login is good for the index."""
+    unit = "fluentd-aggregator"
+    if not _active(unit):
+        return _answer(False, f"{unit} does not run")
+    name = f"{__pillar__['node']['name']}.{__pillar__['domain']}"
+    _greeted(_address(), __pillar__["logs"]["aggregator_port"], name, CA)
+    return _index_takes(unit)
+
+
+def _active(unit):
+    return not __salt__["cmd.retcode"](["systemctl", "is-active", "--quiet", unit], python_shell=False)
+
+
+def _greeted(host, port, name, ca):
+    """The other side speaks Fluentd's forward protocol, with a certificate of `name` ("": of any name)."""
+    context = ssl.create_default_context(cafile=ca)
+    context.check_hostname = bool(name)
+    plain = socket.create_connection((host, port), TIMEOUT)
+    with plain, context.wrap_socket(plain, server_hostname=name or None) as connection:
+        if b"HELO" not in connection.recv(64):
+            raise NotReadyError(f"port {port} does not greet as an aggregator does")
+
+
+def _index_takes(unit):
+    """One of the members of the index knows the shipper's login."""
     login = f"shipper:{__pillar__['secrets']['elasticsearch-shipper']}"
     headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
     context = ssl.create_default_context(cafile=CA)
@@ -289,6 +328,7 @@ PORTS = {
     "haproxy": lambda: __pillar__["ingress"]["ports"]["http"],
     "ingress": lambda: __pillar__["ingress"]["ports"]["api"],
     "elasticsearch": lambda: __pillar__["elasticsearch"]["port"],
+    "log-aggregator": lambda: __pillar__["logs"]["aggregator_port"],
     "utopia-exporter": lambda: __pillar__["monitoring"]["port"],
     "prometheus": lambda: __pillar__["alerts"]["ports"]["prometheus"],
     "alertmanager": lambda: __pillar__["alerts"]["ports"]["alertmanager"],
@@ -302,6 +342,7 @@ PROBES = {
     "ingress": _ingress,
     "elasticsearch": _elasticsearch,
     "logs": _logs,
+    "log-aggregator": _log_aggregator,
     "node-exporter": _node_exporter,
     "monitoring": _monitoring,
     "utopia-exporter": _exporter,

@@ -9,7 +9,7 @@ make the folder of fluentd:
     - user: {{ fluentd.user }}
     - mode: '0700'
     - require:
-      - pkg: install fluentd
+      - pkg: install fluent-package
 
 # A configuration that fluentd does not understand is never installed.
 configure fluentd:
@@ -24,4 +24,4 @@ configure fluentd:
     - check_cmd: /opt/fluent/bin/fluentd --dry-run -c
     - context: {{ context | json }}
     - require:
-      - once: install the joining plugin of fluentd
+      - once: install the joining plugin of fluent-package

@@ -1,4 +1,3 @@
 include:
-  - fluentd.install
   - fluentd.config
   - fluentd.service

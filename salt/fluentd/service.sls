@@ -20,7 +20,7 @@ start fluentd:
     - name: fluentd
     - enable: True
     - require:
-      - pkg: install fluentd
+      - pkg: install fluent-package
       - file: write the fluentd unit
       - file: configure fluentd
       - file: make the folder of fluentd

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from bare_hosts import BOOT_SECONDS, LABEL, ensure_image
 from lab import say
+from more_topologies import with_aggregators
 
 from bootstrap import config, engine, paths, plan, wheelhouse
 from bootstrap.drivers.docker import CGROUP_V2_MARK
@@ -72,8 +73,14 @@ def minions() -> dict[str, dict[str, Any]]:
             kind = (tuple(own["components"]), made.secrets[node])
             if kind not in kinds:
                 kinds.add(kind)
-                found[f"{env}/{node}"] = {"pillar": _pillar(made, node)}
+                found[f"{made.env}/{node}"] = {"pillar": _pillar(made, node)}
     return found
+
+
+def aggregator(folder: Path) -> dict[str, dict[str, Any]]:
+    """A node with the one role that no environment here has."""
+    made = plan.make(config.load(with_aggregators(folder)))
+    return {"aggregators/control-1": {"pillar": _pillar(made, "control-1")}}
 
 
 def archive() -> bytes:
@@ -109,8 +116,8 @@ def changed(machine: str) -> set[str]:
     }
 
 
-def test_no_state_fails_and_none_acts(machine: str) -> None:
-    nodes = minions()
+def test_no_state_fails_and_none_acts(machine: str, tmp_path: Path) -> None:
+    nodes = {**minions(), **aggregator(tmp_path)}
     names = {file["file"] for one in nodes.values() for file in one["pillar"]["artifacts"]["files"].values()}
     put = f"mkdir -p {STORE}; cd {STORE}; cat >first; for name in {' '.join(sorted(names))}; do cp first $name; done"
     docker("exec", "-i", machine, "sh", "-c", put, stdin=ARCHIVE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from more_topologies import by_newrelic, with_aggregators
 
 from bootstrap import config, paths, plan, wheelhouse
 
@@ -49,16 +49,6 @@ def minions_of(env: str) -> dict[str, dict[str, Any]]:
     return minions
 
 
-def _by_newrelic(folder: Path) -> str:
-    """Production with the monitoring that is its default, which needs an account: environment `newrelic`."""
-    document = yaml.safe_load((paths.PILLAR / "env/prod/cluster.yaml").read_text()) | {
-        "everywhere": ["logs", "monitoring"]
-    }
-    (folder / "newrelic").mkdir()
-    (folder / "newrelic/cluster.yaml").write_text(yaml.safe_dump(document))
-    return str(folder / "newrelic/cluster.yaml")
-
-
 def _rolled(components: list[str]) -> list[str]:
     return [f"{name}.restart" for name in components if (paths.SALT / name / "restart.sls").exists()]
 
@@ -89,7 +79,8 @@ def render() -> Render:
 def rendered(render: Render, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
     """The real tree: "<env>/<node>" -> answer, and "bake"."""
     minions: dict[str, Any] = {"bake": _bake()}
-    for env in [*ENVIRONMENTS, _by_newrelic(tmp_path_factory.mktemp("topologies"))]:
+    folder = tmp_path_factory.mktemp("topologies")
+    for env in [*ENVIRONMENTS, by_newrelic(folder), with_aggregators(folder)]:
         minions |= minions_of(env)
     return render(paths.SALT, minions)
 

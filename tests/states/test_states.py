@@ -24,7 +24,7 @@ def all_chunks(rendered):
 
 
 def test_every_node_of_every_environment_compiles(rendered):
-    assert {node.split("/")[0] for node in rendered} == {*ENVIRONMENTS, "newrelic", "bake"}
+    assert {node.split("/")[0] for node in rendered} == {*ENVIRONMENTS, "newrelic", "aggregators", "bake"}
     assert {node: answer["errors"] for node, answer in rendered.items() if answer["errors"]} == {}
 
 
@@ -138,7 +138,7 @@ def test_secrets_reach_only_private_files(rendered):
                 assert chunk.get("mode") == "0600", f"{node}: {path}"
                 assert chunk.get("show_changes") is False, f"{node}: {path}"
                 found.add(path)
-    assert len(found) == 30
+    assert len(found) == 31
 
 
 def test_no_state_carries_a_secret_in_its_arguments(rendered):

@@ -14,8 +14,9 @@ from bootstrap import config, image, paths
 from bootstrap.model import Cluster
 
 FOLDER = paths.CHECKOUT / "molecule"
-# Every role of the table, but for those that are in every scenario, or beside another in its own.
-WITHOUT = {"admin", "docker", "alerts"}
+# Every role of the table, but for those that are in every scenario or beside another in its own, and for one whose
+# package only its publisher has.
+WITHOUT = {"admin", "docker", "alerts", "log-aggregator"}
 ROLES = sorted(set(yaml.safe_load((paths.PILLAR / "roles.yaml").read_text())["roles"]) - WITHOUT)
 
 

@@ -157,7 +157,12 @@ def test_pillar_of_the_cluster(made):
         "marathon": {"zk_path": "/marathon", "port": 0, "endpoints": []},
         "ingress": {"zk_path": "/marathon-haproxy/state", "ports": {"http": 0, "https": 0, "api": 0}},
         "elasticsearch": {"members": {}, "port": 0, "transport_port": 0, "artifact": ""},
-        "logs": {"units": [f"{name}.service" for name in ("log-canary", "salt-api", "salt-master", "salt-minion")]},
+        "logs": {
+            "units": [f"{name}.service" for name in ("log-canary", "salt-api", "salt-master", "salt-minion")],
+            "aggregators": [],
+            "aggregators_ca": "/etc/utopia/ca.crt",
+            "aggregator_port": 0,
+        },
         "artifacts": {"url": "https://10.0.0.10:8443", "files": {}},
         "settings": {"zookeeper": {"heap": "1g"}},
     }

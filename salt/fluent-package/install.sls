@@ -1,9 +1,9 @@
 {%- set package = pillar.artifacts.files['fluent-package'] %}
 {%- set plugin = pillar.artifacts.files['fluent-plugin-concat'] %}
 {%- set server = pillar.artifacts.url | default('file:///var/cache/utopia/artifacts') %}
-{%- for what, file in {'the package': package, 'the joining plugin': plugin}.items() %}
+{%- for what, file in {'the archive': package, 'the joining plugin': plugin}.items() %}
 
-fetch {{ what }} of fluentd:
+fetch {{ what }} of fluent-package:
   file.managed:
     - name: /var/cache/utopia/artifacts/{{ file.file }}
     - source: {{ server }}/{{ file.file }}
@@ -11,19 +11,19 @@ fetch {{ what }} of fluentd:
     - makedirs: True
 {%- endfor %}
 
-install fluentd:
+install fluent-package:
   pkg.installed:
     - sources:
       - fluent-package: /var/cache/utopia/artifacts/{{ package.file }}
     - refresh: False
     - install_recommends: False
     - require:
-      - file: fetch the package of fluentd
+      - file: fetch the archive of fluent-package
 
-install the joining plugin of fluentd:
+install the joining plugin of fluent-package:
   once.run:
     - name: /opt/fluent/bin/fluent-gem install --local --no-document /var/cache/utopia/artifacts/{{ plugin.file }}
     - mark: /var/lib/utopia/fluent-plugin-concat-{{ package.sha256[:8] }}-{{ plugin.sha256[:8] }}
     - require:
-      - file: fetch the joining plugin of fluentd
-      - pkg: install fluentd
+      - file: fetch the joining plugin of fluent-package
+      - pkg: install fluent-package

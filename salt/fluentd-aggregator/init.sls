@@ -1,0 +1,3 @@
+include:
+  - fluentd-aggregator.config
+  - fluentd-aggregator.service
