@@ -38,7 +38,7 @@ class Phase:
     """A named step. `needs`: phases that end first. `components`: folders of salt/, in order, on `nodes`."""
 
     name: str
-    kind: str  # machines, artifacts, preflight, salt, role, smoke or verify: a module of bootstrap/phases/
+    kind: str  # machines, artifacts, preflight, salt, role, seal, smoke or verify: a module of bootstrap/phases/
     needs: tuple[str, ...]
     nodes: tuple[str, ...]
     role: str | None = None
@@ -149,11 +149,11 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
         phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, components))
     awaited = {need for phase in phases for need in phase.needs}
     last = tuple(phase.name for phase in phases if phase.name not in awaited)
+    proofs = [Phase("seal", "seal", last, everyone)]
     if present.issuperset(_SMOKE_ROLES):
         edges = tuple(node.name for node in cluster.with_role(_INGRESS))
-        phases.append(Phase("smoke", "smoke", last, edges))
-        last = ("smoke",)
-    return (*phases, Phase("verify", "verify", last, everyone))
+        proofs.append(Phase("smoke", "smoke", last, edges))
+    return (*phases, *proofs, Phase("verify", "verify", tuple(proof.name for proof in proofs), everyone))
 
 
 def _pillar(cluster: Cluster) -> dict[str, Any]:

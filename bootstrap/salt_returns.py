@@ -71,17 +71,24 @@ def walk(node: str, data: Mapping[str, Any], seconds: float) -> NodeReturn:
     return NodeReturn(node, changes, tuple(failed), tuple(pending), seconds)
 
 
-def holds(states: object) -> bool:
-    """Whether a dry run (`state.apply test=True`) found every state to hold, and no service to wait for a restart."""
+def not_holding(states: object) -> list[str]:
+    """What a dry run found that does not hold, a line each; [] when every state does and no service waits."""
     if not isinstance(states, Mapping) or not states:
+        lines = states if isinstance(states, list) else []
+        return [str(line) for line in lines] or ["the dry run gave no answer"]
+    return [_told(key, state) for key, state in states.items() if not _holds(key, state)]
+
+
+def _holds(key: str, state: object) -> bool:
+    if not isinstance(state, Mapping) or state.get("result") is not True or state.get("changes"):
         return False
-    return all(
-        isinstance(state, Mapping)
-        and state.get("result") is True
-        and not state.get("changes")
-        and not _is_pending(key, state)
-        for key, state in states.items()
-    )
+    return not _is_pending(key, state)
+
+
+def _told(key: str, state: object) -> str:
+    parts = key.split(_SEPARATOR)
+    comment = str(state.get("comment") or "") if isinstance(state, Mapping) else ""
+    return f"{parts[1] if len(parts) > 1 else key}: {''.join(comment.splitlines()[:1])}".removesuffix(": ")
 
 
 def _is_pending(key: str, state: Mapping[str, Any]) -> bool:

@@ -45,7 +45,9 @@ class Context:
         self._hosts: Hosts | None = None
         self._salt: SaltApi | None = None
         self._artifacts: Mapping[str, Artifact] | None = None
+        self.served = ""  # stands for all that the master serves, once phase salt has seen to that
         self._settled: bool | None = False  # None: worth finding out
+        self._unsealed: tuple[str, ...] = ()
         self.will_verify = False  # phase verify is to come in this run
         self._verification: Verification | None = None
 
@@ -117,9 +119,12 @@ class Context:
                 self._salt = salt_api.connect(self.cluster, self.secrets, self.authority)
             return self._salt
 
-    def minions_were_right(self) -> None:
-        """Phase salt found every minion as it should be: then the rest may be so as well."""
-        self._settled = None
+    def minions_were_right(self, unsealed: Sequence[str]) -> None:
+        """Phase salt found every minion as it should be: then the rest may be so as well.
+
+        `unsealed`: the nodes of which a dry run has to say it.
+        """
+        self._settled, self._unsealed = None, tuple(unsealed)
 
     @property
     def settled(self) -> bool:
@@ -137,7 +142,7 @@ class Context:
 
                     self._verification = Verification(self.cluster)
                 self._settled = False  # also when this fails
-                self._settled = settled(self.plan, self.salt)
+                self._settled = settled(self._unsealed, self.salt, self.served)
                 if not self._settled:
                     self._abandon()
             return self._settled

@@ -71,8 +71,9 @@ class _Bootstrap:
 
     def run(self) -> PhaseResult:
         wanted = self._wanted()
+        token = self.context.served = salt_files.files_hash(wanted.served)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            asked = pool.submit(self._ask, self.nodes)
+            asked = pool.submit(self._ask_everything, self.nodes, token)
             found = pool.submit(self._look_at_master, wanted)
             prints, seen = asked.result(), found.result()
         self._refuse_other_state(wanted, seen)
@@ -87,7 +88,7 @@ class _Bootstrap:
             prints |= self._await(self.nodes if self.restarted else wrong, wanted)
         self._sync([node for node in self.nodes if prints[node]["modules"] != wanted.modules], wanted)
         if not any(self.changes.values()):
-            self.context.minions_were_right()
+            self.context.minions_were_right([node for node in self.nodes if not prints[node].get("sealed")])
         return PhaseResult(changes=self.changes, notes=tuple(self.notes))
 
     def _wanted(self) -> _Wanted:
@@ -147,10 +148,18 @@ class _Bootstrap:
         certificate, key = self.context.authority.issue(f"{node}-roles" if node == admin else node, names, [address])
         return {"certificate": certificate.decode() + self.context.authority.ca_pem.decode(), "key": key.decode()}
 
-    def _ask(self, nodes: Sequence[str], seconds: float = _ASK_SECONDS) -> dict[str, Any]:
+    def _ask_everything(self, nodes: Sequence[str], token: str) -> dict[str, Any]:
+        """With a look at the services of sealed nodes. A node where one of these hangs, or whose module is an older one
+        that knows nothing of seals, is asked for itself alone."""
+        prints = self._ask(nodes, _ASK_SECONDS, token)
+        hanging = [node for node in nodes if node not in prints]
+        return prints | (self._ask(hanging) if prints and hanging else {})
+
+    def _ask(self, nodes: Sequence[str], seconds: float = _ASK_SECONDS, token: str = "") -> dict[str, Any]:
         """Fingerprints of the nodes that give one; none of them while there is no API."""
+        more = [token] if token else []
         try:
-            return dict(self.context.salt.ask(nodes, "bootstrap.fingerprint", timeout=seconds).values)
+            return dict(self.context.salt.ask(nodes, "bootstrap.fingerprint", *more, timeout=seconds).values)
         except SaltError:
             return {}  # not up yet, or not ours yet: then every node is visited, and its answer awaited
 

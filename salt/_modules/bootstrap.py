@@ -9,12 +9,16 @@ import stat
 from pathlib import Path
 
 
-def fingerprint():
+def fingerprint(token=""):
     """Hashes of the loaded configuration, of the files it lists, and of the custom modules.
+
+    `sealed`: whether the states that `token` stands for still hold, as far as is known without a dry run (module seal).
 
     CLI Example: salt '*' bootstrap.fingerprint
     """
+    sealed = bool(token) and "seal.intact" in __salt__ and __salt__["seal.intact"](token)
     return {
+        "sealed": sealed,
         "loaded": __opts__.get("utopia_bootstrap_hash", ""),
         "files": files_hash(__opts__.get("utopia_bootstrap_files", [])),
         "modules": modules_hash(__opts__["extension_modules"]),

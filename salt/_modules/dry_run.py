@@ -13,11 +13,12 @@ import salt.utils.state
 _PREFIX = "salt://"
 
 
-def states(sums):
+def states(sums, token=""):
     """Check every state of this node's components: state -> result, changes, comment.
 
     `sums`: path -> SHA-256 of all files the master serves. Salt would ask the master for them one by one, several
     times each, which is half the cost of a dry run. A list of lines instead of a mapping says why nothing was checked.
+    `token`: stands for these files and the pillar; where all states hold, the node is sealed with it (module seal).
 
     CLI Example: salt '*' dry_run.states '{}'
     """
@@ -33,15 +34,19 @@ def states(sums):
             salt.state.HighState(opts, context=dict(__context__), file_client=client) as highstate,
         ):
             pillar = highstate.opts["pillar"]  # compiled by the master for this run
+            functions = highstate.state.functions
+            witness = functions["seal.witness"](functions)
             highstate.push_active()
             try:
                 high, errors = highstate.render_highstate({"base": list(pillar["components"])})
                 if not errors:
-                    _ask_of_units_at_once(high, highstate.state.functions)
+                    witness.before(high, _ask_of_units_at_once(high, functions))
                 found = errors or highstate.state.call_high(high)
             finally:
                 highstate.pop_active()
             errors = errors or pillar.get("_errors")
+            if not errors and _hold(found):
+                witness.seal(token, pillar)
     finally:
         client.destroy()
     if errors or not isinstance(found, dict):
@@ -50,8 +55,20 @@ def states(sums):
     return {key: {name: state.get(name) for name in wanted} for key, state in found.items()}
 
 
+def _hold(found):
+    """Whether every state does, and no service waits for a restart."""
+    if not found or not isinstance(found, dict):
+        return False
+    return all(
+        state.get("result") is True
+        and not state.get("changes")
+        and not (key.startswith("restart_|-") and key.endswith("_|-pending") and state.get("comment") == "pending")
+        for key, state in found.items()
+    )
+
+
 def _ask_of_units_at_once(high, functions):
-    """Salt's `service` asks systemd eight times for each unit: let it believe what is well from one answer for all.
+    """Salt's `service` asks systemd eight times for each unit: let it believe what is well from this answer for all.
 
     A unit that is not, or is not known, it asks itself.
     """
@@ -70,6 +87,7 @@ def _ask_of_units_at_once(high, functions):
     functions["service.status"]  # loads them all
     for function, holds in well.items():
         functions[function] = _believed(functions._dict[function], units, holds)
+    return units
 
 
 def _believed(ask, units, holds):

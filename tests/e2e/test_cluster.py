@@ -11,6 +11,7 @@ from lab import SPEC, bootstrap, on_node, say
 from bootstrap.model import Cluster
 
 pytestmark = pytest.mark.e2e
+SEAL = "/var/cache/salt/minion/utopia-seal"
 
 
 def test_a_second_run_changes_nothing(local: Cluster) -> None:
@@ -20,16 +21,26 @@ def test_a_second_run_changes_nothing(local: Cluster) -> None:
     assert changed == {}
     assert run.document["changes"] == 0
     assert run.document["skipped"] == []
+    before = {node.name: on_node(node.name, f"stat -c %y {SEAL}") for node in local.nodes}
+    again = bootstrap("cluster", "--env", SPEC, "--json", "--only", "salt,base").expect()
+    assert again.document["changes"] == 0
+    after = {node.name: on_node(node.name, f"stat -c %y {SEAL}") for node in local.nodes}
+    assert after == before, "no node needed a dry run, which seals it anew"
 
 
 def test_a_second_run_notices_what_was_changed_by_hand(local: Cluster) -> None:
-    limits = "/etc/security/limits.d/60-utopia.conf"
-    before = on_node("edge-1", f"cat {limits}")
+    limits, network = "/etc/security/limits.d/60-utopia.conf", "/etc/sysctl.d/60-utopia-network.conf"
+    before, unchanged = on_node("edge-1", f"cat {limits}"), on_node("control-1", f"cat {network}")
     on_node("edge-1", f"echo '# by hand' >> {limits}")
     on_node("edge-1", "rm /etc/systemd/system/multi-user.target.wants/node-exporter.service")
     on_node("agent-1", "systemctl stop rsyslog")
+    # as many bytes as before, and no younger
+    on_node(
+        "control-1", f"cp -p {network} /tmp/x; sed -i 1s/[a-z]/X/ {network}; touch -r /tmp/x {network}; rm /tmp/x"
+    )
     run = bootstrap("cluster", "--env", SPEC, "--json", "--skip", "verify").expect()
-    assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1", "agent-1"}
+    assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1", "agent-1", "control-1"}
+    assert on_node("control-1", f"cat {network}") == unchanged
     assert on_node("edge-1", f"cat {limits}") == before
     assert on_node("edge-1", "systemctl is-enabled node-exporter") == "enabled"
     assert on_node("agent-1", "systemctl is-active rsyslog") == "active"

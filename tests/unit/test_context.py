@@ -44,7 +44,7 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, said: bool) -> None:
-    monkeypatch.setattr(dry_run, "settled", lambda _plan, _salt: said)
+    monkeypatch.setattr(dry_run, "settled", lambda _unsealed, _salt, _token: said)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_checks_begin_beside_the_dry_run(
 ) -> None:
     answer(monkeypatch, said)
     context.will_verify = will_verify
-    context.minions_were_right()
+    context.minions_were_right(["a-1"])
     assert context.settled is said
     assert len(Checks.made) == int(will_verify)
     assert context.verdict(lambda *_: None) == f"verdict {len(begun) - 1}"
@@ -66,11 +66,21 @@ def test_checks_begin_beside_the_dry_run(
 def test_a_change_after_the_dry_run_makes_the_checks_begin_anew(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, True)
     context.will_verify = True
-    context.minions_were_right()
+    context.minions_were_right(["a-1"])
     assert context.settled
     context.changed()
     assert context.verdict(lambda *_: None) == "verdict 1"
     assert [checks.ended for checks in Checks.made] == ["abandoned", "asked"]
+
+
+def test_a_dry_run_is_of_what_is_not_sealed(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(dry_run, "settled", lambda *given: asked.append(given) or True)
+    context.served = "token"
+    context.minions_were_right(["a-2"])
+    assert context.settled
+    assert context.settled
+    assert asked == [(("a-2",), context.salt, "token")]
 
 
 def test_nothing_is_asked_of_minions_that_were_not_right(context: Any) -> None:
@@ -80,11 +90,11 @@ def test_nothing_is_asked_of_minions_that_were_not_right(context: Any) -> None:
 
 
 def test_a_dry_run_that_fails_is_no_reason_to_believe(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_plan: object, _salt: object) -> bool:
+    def fails(*_: object) -> bool:
         raise OSError("no API")
 
     monkeypatch.setattr(dry_run, "settled", fails)
-    context.minions_were_right()
+    context.minions_were_right(["a-1"])
     with pytest.raises(OSError, match="no API"):
         _ = context.settled
     assert context.settled is False
@@ -93,7 +103,7 @@ def test_a_dry_run_that_fails_is_no_reason_to_believe(context: Any, monkeypatch:
 def test_the_end_of_a_run_ends_what_it_began(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, True)
     context.will_verify = True
-    context.minions_were_right()
+    context.minions_were_right(["a-1"])
     assert context.settled
     context.interrupt()
     assert Checks.made[0].ended == "terminated"

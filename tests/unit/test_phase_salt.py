@@ -365,15 +365,19 @@ class FakeSalt:
         self.after: dict[str, Any] = {}
         self.up = True
         self.synced: list[str] = []
+        self.asked: list[Any] = []
+        self.hanging: list[str] = []  # nodes that do not answer when they are asked about services as well
 
-    def ask(self, nodes: Any, function: str, **_options: Any) -> Any:
+    def ask(self, nodes: Any, function: str, *token: str, **_options: Any) -> Any:
         assert function == "bootstrap.fingerprint"
+        self.asked.append((list(nodes), *token))
         if not self.up:
             self.up = True
             raise SaltError("no API yet")
         for node in set(nodes) & set(self.hosts.puts) & self.after.keys():
             self.prints[node] = self.after[node]
-        return SimpleNamespace(values={node: self.prints[node] for node in nodes if node in self.prints})
+        heard = [node for node in nodes if node in self.prints and not (token and node in self.hanging)]
+        return SimpleNamespace(values={node: self.prints[node] for node in heard})
 
     def call(self, nodes: Any, function: str, **_options: Any) -> dict[str, Any]:
         if function == "saltutil.sync_all":
@@ -397,8 +401,9 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     made = plan.make(config.load("small"))
     phase = next(phase for phase in made.phases if phase.name == "salt")
     hosts = FakeHosts()
+    told: list[Any] = []
     context = SimpleNamespace(
-        minions_were_right=lambda: None,
+        minions_were_right=told.append,
         plan=made,
         cluster=made.cluster,
         hosts=hosts,
@@ -420,7 +425,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         for node in phase.nodes
     }
     context.salt.prints, context.salt.after = dict(right), dict(right)
-    return SimpleNamespace(context=context, phase=phase, hosts=hosts, salt=context.salt, right=right)
+    return SimpleNamespace(context=context, phase=phase, hosts=hosts, salt=context.salt, right=right, told=told)
 
 
 def run(lab: Any) -> Any:
@@ -434,6 +439,28 @@ def test_when_all_is_right_nobody_is_visited_and_nothing_changes(lab: Any) -> No
     assert lab.salt.synced == []
     # the admin node is looked at once, and its services are seen to; no other node hears of us over SSH
     assert set(lab.hosts.puts) | {node for node, _command in lab.hosts.ran} == {"admin-1"}
+
+
+def test_who_is_not_sealed_is_told_with_what_all_stand_for(lab: Any) -> None:
+    lab.salt.prints["agent-1"] = {**lab.right["agent-1"], "sealed": True}
+    run(lab)
+    ((nodes, token),) = lab.salt.asked
+    assert nodes == list(lab.phase.nodes)
+    assert token == lab.context.served
+    assert lab.told == [[node for node in lab.phase.nodes if node != "agent-1"]]
+
+
+def test_a_node_whose_services_hang_is_asked_for_itself_and_not_visited(lab: Any) -> None:
+    lab.salt.hanging = ["agent-1"]
+    run(lab)
+    assert [nodes for nodes, *_token in lab.salt.asked] == [list(lab.phase.nodes), ["agent-1"]]
+    assert "agent-1" not in lab.hosts.puts
+
+
+def test_of_changed_minions_nothing_is_believed(lab: Any) -> None:
+    lab.salt.prints["agent-1"] = {**lab.right["agent-1"], "loaded": "other"}
+    run(lab)
+    assert lab.told == []
 
 
 def test_a_master_set_up_with_another_state_folder_is_left_alone(lab: Any) -> None:

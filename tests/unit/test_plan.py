@@ -77,7 +77,8 @@ def test_phases_in_order(made):
         ("mesos-master", "role", ("zookeeper",)),
         ("docker", "role", ("admin",)),
         ("mesos-agent", "role", ("mesos-master", "docker")),
-        ("verify", "verify", ("mesos-agent",)),
+        ("seal", "seal", ("mesos-agent",)),
+        ("verify", "verify", ("seal",)),
     ]
 
 
@@ -90,7 +91,7 @@ def test_every_phase_comes_after_what_it_needs(made):
 
 def test_nodes_and_components_of_phases(made):
     everyone = ("admin-1", "control-1", "control-2", "control-3", "agent-1", "edge-1")
-    for name in ("machines", "preflight", "salt", "base", "verify"):
+    for name in ("machines", "preflight", "salt", "base", "seal", "verify"):
         assert _phase(made, name).nodes == everyone
     assert _phase(made, "artifacts").nodes == ("admin-1",)
     assert _phase(made, "zookeeper").nodes == ("control-1", "control-2", "control-3")
@@ -101,15 +102,17 @@ def test_nodes_and_components_of_phases(made):
 
 def test_needs_that_no_node_has_are_left_out():
     made = plan.make(_cluster(_node("admin-1", 10, ["admin"]), _node("agent-1", 21, ["docker"])))
-    assert [phase.name for phase in made.phases][4:] == ["base", "admin", "docker", "verify"]
-    assert _phase(made, "verify").needs == ("docker",)
+    assert [phase.name for phase in made.phases][4:] == ["base", "admin", "docker", "seal", "verify"]
+    assert _phase(made, "seal").needs == ("docker",)
     assert made.pillar["zookeeper"] == {"ensemble": [], "connect": ""}
     assert made.pillar["mesos"]["quorum"] == 0
 
 
-def test_verify_waits_for_every_branch():
+def test_proofs_wait_for_every_branch():
     nodes = (_node("admin-1", 10, ["admin"]), _node("x-1", 11, ["docker"]), _node("x-2", 12, ["zookeeper"], 1))
-    assert _phase(plan.make(_cluster(*nodes)), "verify").needs == ("zookeeper", "docker")
+    made = plan.make(_cluster(*nodes))
+    assert _phase(made, "seal").needs == ("zookeeper", "docker")
+    assert _phase(made, "verify").needs == ("seal",)
 
 
 @pytest.mark.parametrize(("masters", "quorum"), [(1, 1), (3, 2), (5, 3)])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.salt_returns import NodeReturn, holds, walk
+from bootstrap.salt_returns import NodeReturn, not_holding, walk
 
 
 def state(result: bool | None = True, changes: dict[str, Any] | None = None, comment: Any = "", **more: Any) -> dict:
@@ -85,26 +85,31 @@ def test_a_failed_state_tells_where_it_is() -> None:
     assert str(failed) == "write it (zookeeper.config, file.managed): no"
 
 
-DRY_RUNS: list[tuple[str, Any, bool]] = [
-    ("every state holds", {"file_|-a_|-a_|-managed": {"result": True, "changes": {}}}, True),
-    ("one would change", {"file_|-a_|-a_|-managed": {"result": None, "changes": {}}}, False),
-    ("one tells its change", {"file_|-a_|-a_|-managed": {"result": True, "changes": {"diff": "x"}}}, False),
-    ("one fails", {"file_|-a_|-a_|-managed": {"result": False, "changes": {}}}, False),
+DRY_RUNS: list[tuple[str, Any, list[str]]] = [
+    ("every state holds", {"file_|-a_|-a_|-managed": {"result": True, "changes": {}}}, []),
+    (
+        "one would change",
+        {"file_|-a_|-/a_|-managed": {"result": None, "changes": {}, "comment": "would be\nset"}},
+        ["a: would be"],
+    ),
+    ("one tells its change", {"file_|-a_|-a_|-managed": {"result": True, "changes": {"diff": "x"}}}, ["a"]),
+    ("one fails", {"file_|-a_|-a_|-managed": {"result": False, "changes": {}, "comment": None}}, ["a"]),
     (
         "a service waits for its restart",
         {"restart_|-a_|-zookeeper_|-pending": {"result": True, "changes": {}, "comment": "pending"}},
-        False,
+        ["a: pending"],
     ),
     (
         "no service waits",
         {"restart_|-a_|-zookeeper_|-pending": {"result": True, "changes": {}, "comment": "none"}},
-        True,
+        [],
     ),
-    ("nothing was run", {}, False),
-    ("it could not be rendered", ["Rendering SLS failed"], False),
+    ("nothing was run", {}, ["the dry run gave no answer"]),
+    ("nobody answered", None, ["the dry run gave no answer"]),
+    ("it could not be rendered", ["Rendering SLS failed"], ["Rendering SLS failed"]),
 ]
 
 
 @pytest.mark.parametrize(("states", "expected"), [case[1:] for case in DRY_RUNS], ids=[case[0] for case in DRY_RUNS])
-def test_a_dry_run_holds_only_when_everything_does(states: Any, expected: bool) -> None:
-    assert holds(states) is expected
+def test_what_does_not_hold_in_a_dry_run(states: Any, expected: list[str]) -> None:
+    assert not_holding(states) == expected

@@ -1,9 +1,15 @@
-"""The docker program, one process per command, as the agent itself uses it (--docker may be a wrapper)."""
+"""The docker program, one process per command, as the agent itself uses it (--docker may be a wrapper).
+
+What is only asked is asked of the daemon itself: the program takes 40 ms of CPU time for a question that takes one.
+"""
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import subprocess
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,11 +51,25 @@ class State:
         return settings.get("IPAddress") or next((n["IPAddress"] for n in networks if n.get("IPAddress")), "")
 
 
+class _Daemon(http.client.HTTPConnection):
+    """The daemon's API over its socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("docker", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 class DockerClient:
     """Commands about one container."""
 
-    def __init__(self, program: str, socket: str, container: str) -> None:
-        self._docker = [program, "-H", f"unix://{socket}"]
+    def __init__(self, program: str, socket_path: str, container: str) -> None:
+        self._docker = [program, "-H", f"unix://{socket_path}"]
+        self._socket = socket_path
         self._container = container
 
     def command(self, *arguments: str) -> list[str]:
@@ -69,8 +89,16 @@ class DockerClient:
 
     def inspect(self) -> State | None:
         """None if there is no such container, or no daemon that answers."""
-        done = self._ask("inspect", "--type=container", self._container)
-        return State.of(json.loads(done.stdout)) if done is not None and done.returncode == 0 else None
+        daemon = _Daemon(self._socket)
+        try:
+            daemon.request("GET", f"/containers/{urllib.parse.quote(self._container)}/json")
+            response = daemon.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            daemon.close()
+        return State.of([json.loads(answer)]) if response.status == http.HTTPStatus.OK else None
 
     def stop(self, grace: int) -> bool:
         """True if the container was there and is stopped now."""

@@ -20,7 +20,7 @@ from .survival import Guard
 from .task import DEFAULT_GRACE, Outcome, Running, Task, TaskError
 from .values import Json, grace_period, log
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 SLOW_POLL_SECONDS = 1.0
 # How long a daemon may be silent about a container whose first process is gone as well.
 SILENT_DAEMON_SECONDS = 60.0
