@@ -35,9 +35,7 @@ def test_a_second_run_notices_what_was_changed_by_hand(local: Cluster) -> None:
     on_node("edge-1", "rm /etc/systemd/system/multi-user.target.wants/node-exporter.service")
     on_node("agent-1", "systemctl stop rsyslog")
     # as many bytes as before, and no younger
-    on_node(
-        "control-1", f"cp -p {network} /tmp/x; sed -i 1s/[a-z]/X/ {network}; touch -r /tmp/x {network}; rm /tmp/x"
-    )
+    on_node("control-1", f"cp -p {network} /tmp/x; sed -i 1s/[a-z]/X/ {network}; touch -r /tmp/x {network}; rm /tmp/x")
     run = bootstrap("cluster", "--env", SPEC, "--json", "--skip", "verify").expect()
     assert {name for phase in run.document["phases"] for name in phase["nodes"]} == {"edge-1", "agent-1", "control-1"}
     assert on_node("control-1", f"cat {network}") == unchanged

@@ -35,6 +35,7 @@ ELSEWHERE_KEPT = {
     "states.step_back",
     "units.show",
     "web_login.bcrypt",
+    "znode.digest",
     "znode.protect",
     "znode.protection",
 }
