@@ -51,4 +51,4 @@ configure utopia-exporter:
     - name: /etc/utopia-exporter/config.json
     - source: salt://utopia-exporter/files/config.json
     - template: jinja
-    - context: {{ {'exporter': utopia_exporter, 'stats_port': haproxy.stats_port, 'index_prefix': elasticsearch.index.prefix} | json }}
+    - context: {{ {'exporter': utopia_exporter, 'stats_port': haproxy.stats_port, 'index_prefix': elasticsearch.index.prefix, 'snapshots': elasticsearch.snapshots.type} | json }}

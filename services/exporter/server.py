@@ -23,6 +23,7 @@ from services.exporter.sources import (
     log_index,
     log_shipper,
     mesos,
+    snapshots,
     zookeeper,
 )
 
@@ -65,6 +66,9 @@ def sources(settings: Settings) -> Mapping[str, Source]:
         found["zookeeper"] = lambda figures: zookeeper.collect(figures, settings.zookeeper)
     if member := settings.elasticsearch:
         found["elasticsearch"] = lambda figures: elasticsearch.collect(figures, member)
+    if repository := settings.snapshots:
+        taken = snapshots.Snapshots()
+        found["snapshots"] = lambda figures: taken.collect(figures, repository)
     if index := settings.log_index:
         found["log-index"] = lambda figures: log_index.collect(figures, index)
     if program := settings.log_shipper:

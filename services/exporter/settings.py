@@ -34,6 +34,7 @@ class Settings:
     docker_socket: str = ""
     zookeeper: str = ""  # address:port
     elasticsearch: Endpoint | None = None
+    snapshots: Endpoint | None = None  # the repository of the log index's snapshots
     log_index: Endpoint | None = None  # the search of the log indices
     log_shipper: str = ""  # program that prints the shipper's counters as JSON
     tls_ports: tuple[str, ...] = ()  # address:port, whose certificates are looked at
@@ -76,6 +77,6 @@ def secret(path: str) -> str:
 def _value(name: str, value: Any) -> Any:
     if name in ("relays", "mesos"):
         return {key: Endpoint(**item) for key, item in value.items()}
-    if name in ("elasticsearch", "log_index") and value:
+    if name in ("elasticsearch", "snapshots", "log_index") and value:
         return Endpoint(**value)
     return tuple(value) if isinstance(value, list) else value

@@ -181,3 +181,14 @@ def test_the_canary_of_a_fluentd_node_asks_for_no_group_of_rsyslog(answers):
     for answer in answers.values():
         unit = answer["files"]["/etc/systemd/system/log-canary.service"]
         assert "SupplementaryGroups" not in unit, "a group that is not there: the unit would never start"
+
+
+def test_what_is_rotated_while_reading_waits_is_read_on(configs):
+    """A file is known by its inode, and looked at by its name: so the path has the names it gets later."""
+    tails = re.findall(r"<source>\n  @type tail\n(.*?)</source>", configs["release-6/agent-01"], re.DOTALL)
+    assert len(tails) == 2
+    for tail in tails:
+        options = dict(re.findall(r"^  (\w+) (.+)$", tail, re.MULTILINE))
+        assert options["follow_inodes"] == "true"
+        assert options["path"].endswith("-json.log*")
+        assert options["exclude_path"].endswith('/*.gz"]')

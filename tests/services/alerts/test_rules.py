@@ -129,6 +129,32 @@ CASES: dict[str, tuple[Series, Series]] = {
         {"elasticsearch_rejected_writes_total": growing(1)},
         {"elasticsearch_rejected_writes_total": "4x120"},
     ),
+    "ElasticsearchReadOnly": ({"elasticsearch_indices_readonly": "2x120"}, {"elasticsearch_indices_readonly": "0x120"}),
+    "ElasticsearchHeapFull": (
+        {"elasticsearch_heap_used_bytes": "95x120", "elasticsearch_heap_max_bytes": "100x120"},
+        {
+            "elasticsearch_heap_used_bytes": "95 95 95 40 95 95 95 40 95 40 40x112",
+            "elasticsearch_heap_max_bytes": "100x122",
+        },
+    ),
+    "ElasticsearchCollects": (
+        {
+            'elasticsearch_gc_seconds_total{collector="old",node="n"}': growing(12),
+            'elasticsearch_gc_seconds_total{collector="young",node="n"}': growing(12),
+        },
+        {
+            'elasticsearch_gc_seconds_total{collector="old",node="a"}': growing(12),
+            'elasticsearch_gc_seconds_total{collector="old",node="b"}': growing(12),
+        },
+    ),
+    "ElasticsearchThrottled": (
+        {"elasticsearch_indexing_throttled": "1x120"},
+        {"elasticsearch_indexing_throttled": "1 0 1 0 0x116"},
+    ),
+    "SnapshotOld": (
+        {"elasticsearch_snapshot_taken_seconds": "-200000x120"},
+        {"elasticsearch_snapshot_taken_seconds": "-100000x120"},
+    ),
     "LogsLost": (
         {'utopia_log_lines_lost_total{node="n"}': growing(1), 'utopia_log_lines_refused_total{node="n"}': "0x120"},
         {'utopia_log_lines_lost_total{node="n"}': "5x120", 'utopia_log_lines_refused_total{node="n"}': "0x120"},
@@ -139,6 +165,12 @@ CASES: dict[str, tuple[Series, Series]] = {
         {'utopia_log_canary_found_seconds{source="s"}': "0+60x120"},
     ),
 }
+
+
+# Rules that have a second failure.
+MORE: list[tuple[str, Series, Series]] = [
+    ("LogsWait", {"utopia_log_buffer_full_share": "0.6x120"}, {"utopia_log_buffer_full_share": "0.4x120"}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +204,7 @@ def test_every_rule_has_a_case_and_a_runbook(rules: str) -> None:
 def test_every_rule_fires_on_its_failure_and_only_then(promtool: str, rules: str, tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(rules)
     tests = []
-    for name, (failure, well) in CASES.items():
+    for name, failure, well in [*((name, *case) for name, case in CASES.items()), *MORE]:
         for series, samples in ((failure, [{"labels": "{}", "value": 1}]), (well, [])):
             tests.append(
                 {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +14,7 @@ from services.exporter.figures import Figures, flat
 from services.exporter.program import output
 from services.exporter.server import gather
 from services.exporter.settings import Endpoint, SettingsError, load
-from services.exporter.sources import elasticsearch, host, log_index, log_shipper, zookeeper
+from services.exporter.sources import elasticsearch, host, log_index, log_shipper, snapshots, zookeeper
 from services.exporter.sources.containers import Totals, Usage, _tell, app_of, of_docker
 
 
@@ -93,18 +94,46 @@ def test_zookeeper() -> None:
 def test_elasticsearch() -> None:
     health = dict.fromkeys(elasticsearch._HEALTH, 3) | {"status": "yellow"}
     member = {
-        "jvm": {"mem": {"heap_used_in_bytes": 1, "heap_max_in_bytes": 2}},
+        "jvm": {
+            "mem": {"heap_used_in_bytes": 1, "heap_max_in_bytes": 2},
+            "gc": {
+                "collectors": {"young": {"collection_time_in_millis": 1500}, "old": {"collection_time_in_millis": 0}}
+            },
+        },
         "fs": {"total": {"total_in_bytes": 10, "available_in_bytes": 4}},
         "indices": {"docs": {"count": 7}, "indexing": {"index_total": 8}},
         "thread_pool": {"write": {"rejected": 5}},
     }
     figures = Figures()
-    elasticsearch.parse(figures, health, member)
+    report = {"indicators": {"disk": {"status": "red", "details": {"indices_with_readonly_block": 2}}}}
+    elasticsearch.parse(figures, health, report, member)
     found = told(figures)
     assert found["elasticsearch_cluster_status", "yellow"] == 1
     assert found["elasticsearch_cluster_status", "red"] == 0
     assert found["elasticsearch_number_of_nodes", ""] == 3
     assert found["elasticsearch_rejected_writes_total", ""] == 5
+    assert found["elasticsearch_gc_seconds_total", "young"] == 1.5
+    assert found["elasticsearch_indices_readonly", ""] == 2
+    unknown = {"indicators": {"disk": {"status": "unknown"}}}  # no master, nobody knows
+    elasticsearch.parse(Figures(), health, unknown, member)
+
+
+def test_the_newest_whole_snapshot_is_asked_for_once_in_a_while(monkeypatch) -> None:
+    asked = []
+
+    async def answer(endpoint: Endpoint, path: str) -> Any:
+        asked.append(endpoint.url + path)
+        states = {5_000: "SUCCESS", 7_000: "PARTIAL", 6_000: "SUCCESS", 9_000: "IN_PROGRESS"}
+        return {"snapshots": [{"state": state, "start_time_in_millis": at} for at, state in states.items()]}
+
+    monkeypatch.setattr(snapshots.client, "get_json", answer)
+    source, figures = snapshots.Snapshots(), Figures()
+    for _ in range(3):
+        asyncio.run(source.collect(figures, Endpoint("https://es/_snapshot/utopia")))
+    assert told(figures)["elasticsearch_snapshot_taken_seconds", ""] == 6
+    assert len(asked) == 1
+    assert asked[0].startswith("https://es/_snapshot/utopia/*?")
+    assert snapshots.newest({"snapshots": []}) == 0
 
 
 def test_the_log_index() -> None:
