@@ -120,8 +120,11 @@ class SaltApi:
         timeout: float,
         on_return: OnReturn | None = None,
         pillar: Mapping[str, Any] | None = None,
+        sums: Mapping[str, str] | None = None,
     ) -> dict[str, NodeReturn]:
         """Apply states on nodes at once; `on_return` hears of each node as it returns. `pillar`: for this job alone.
+
+        `sums`: of all files that the master serves, for nodes not to ask for each (`salt_files.state_sums`).
 
         Failed states are in the returns. Raises MinionsSilentError when a node is missing at the end.
         """
@@ -133,7 +136,8 @@ class SaltApi:
             if on_return is not None:
                 on_return(node, returns[node])
 
-        mods, more = [",".join(sls)], {"pillar": dict(pillar)} if pillar else {}
+        mods, told = [",".join(sls)], {"pillar": pillar, "sums": sums}
+        more = {name: dict(values) for name, values in told.items() if values}
         silent = self._job(nodes, "states.apply", mods, more, timeout=timeout, hear=hear, thorough=True)
         if silent:
             raise _silent(silent, f"states.apply {','.join(sls)}", returns, timeout)

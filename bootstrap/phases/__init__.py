@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bootstrap.model import Cluster, Machine
@@ -125,6 +126,13 @@ class Context:
         `unsealed`: the nodes of which a dry run has to say it.
         """
         self._settled, self._unsealed = None, tuple(unsealed)
+
+    @cached_property
+    def state_sums(self) -> Mapping[str, str]:
+        """The checksums of all files that the master serves to states."""
+        from bootstrap import paths, salt_files
+
+        return salt_files.state_sums(paths.SALT)
 
     @property
     def settled(self) -> bool:

@@ -95,7 +95,9 @@ def _apply(context: Context, phase: Phase, nodes: Sequence[str], sls: Sequence[s
 
     # A service may refuse its restart unless it is named here.
     told = {"restart_anyway": list(context.restart_anyway)} if context.restart_anyway else {}
-    returns = context.salt.apply(nodes, sls, timeout=APPLY_SECONDS, on_return=on_return, pillar=told)
+    returns = context.salt.apply(
+        nodes, sls, timeout=APPLY_SECONDS, on_return=on_return, pillar=told, sums=context.state_sums
+    )
     failed = {node: result.failed for node, result in returns.items() if result.failed}
     if failed:
         raise _failure(phase, failed)

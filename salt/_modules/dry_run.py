@@ -5,19 +5,12 @@ Each state is rendered anew from what the master serves and the pillar it compil
 
 import functools
 
-import salt.config
-import salt.fileclient
-import salt.state
-import salt.utils.state
-
-_PREFIX = "salt://"
-
 
 def states(sums, token=""):
     """Check every state of this node's components: state -> result, changes, comment.
 
-    `sums`: path -> SHA-256 of all files the master serves. Salt would ask the master for them one by one, several
-    times each, which is half the cost of a dry run. A list of lines instead of a mapping says why nothing was checked.
+    `sums`: path -> SHA-256 of all files the master serves (module served). A list of lines instead of a mapping says
+    why nothing was checked.
     `token`: stands for these files and the pillar; where all states hold, the node is sealed with it (module seal).
 
     CLI Example: salt '*' dry_run.states '{}'
@@ -25,30 +18,16 @@ def states(sums, token=""):
     conflict = __salt__["states.running"]()
     if conflict:
         return conflict
-    opts = salt.utils.state.get_sls_opts(__opts__, saltenv="base")
-    opts["test"] = True
-    client = _KnowingClient(opts, sums)
-    try:
-        with (
-            __salt__["templates.kept"](),
-            salt.state.HighState(opts, context=dict(__context__), file_client=client) as highstate,
-        ):
-            pillar = highstate.opts["pillar"]  # compiled by the master for this run
-            functions = highstate.state.functions
-            witness = functions["seal.witness"](functions)
-            highstate.push_active()
-            try:
-                high, errors = highstate.render_highstate({"base": list(pillar["components"])})
-                if not errors:
-                    witness.before(high, _ask_of_units_at_once(high, functions))
-                found = errors or highstate.state.call_high(high)
-            finally:
-                highstate.pop_active()
-            errors = errors or pillar.get("_errors")
-            if not errors and _hold(found):
+    with __salt__["templates.kept"](), __salt__["served.highstate"](sums, test=True) as highstate:
+        pillar, functions = highstate.opts["pillar"], highstate.state.functions
+        witness = functions["seal.witness"](functions)
+        high, errors = highstate.render_highstate({"base": list(pillar["components"])})
+        errors = errors or pillar.get("_errors")
+        if not errors:
+            witness.before(high, _ask_of_units_at_once(high, functions))
+            found = highstate.state.call_high(high)
+            if _hold(found):
                 witness.seal(token, pillar)
-    finally:
-        client.destroy()
     if errors or not isinstance(found, dict):
         return [str(line) for line in errors or found]
     wanted = ("result", "changes", "comment")
@@ -96,24 +75,3 @@ def _believed(ask, units, holds):
         return True if name in units and holds(units[name]) else ask(name, *args, **kwargs)
 
     return answer
-
-
-class _KnowingClient(salt.fileclient.RemoteClient):
-    """Knows what the master serves. Contents are this node's cached ones where their sum is right, else fetched."""
-
-    def __init__(self, opts, sums):
-        super().__init__(opts)
-        self._sums = sums
-
-    def hash_file(self, path, saltenv="base"):
-        if not path.startswith(_PREFIX):
-            return super().hash_file(path, saltenv)
-        known = self._sums.get(path.removeprefix(_PREFIX))
-        return {"hsum": known, "hash_type": "sha256"} if known else ""  # not served
-
-    def master_opts(self):
-        """The master's, of which a run of states uses those that `bootstrap` leaves as Salt has them."""
-        return {**salt.config.DEFAULT_MASTER_OPTS, "file_roots": self.opts["file_roots"]}
-
-    def file_list(self, saltenv="base", prefix=""):  # noqa: ARG002 - its base class's
-        return sorted(path for path in self._sums if path.startswith(prefix))

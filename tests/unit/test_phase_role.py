@@ -27,6 +27,9 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return clusters
 
 
+SUMS = {"base/init.sls": "00"}
+
+
 class FakeSalt:
     """Remembers jobs; returns what the test lays down per node."""
 
@@ -45,8 +48,10 @@ class FakeSalt:
         timeout: float,
         on_return: Callable[[str, NodeReturn], None],
         pillar: Any = None,
+        sums: Any = None,
     ) -> dict[str, NodeReturn]:
         self.jobs.append((tuple(nodes), tuple(sls)))
+        assert sums == SUMS, "nodes need not ask the master for each file"
         self.pillars.append(pillar)
         restart = any(name.endswith(".restart") for name in sls)
         found = {node: returned(node, changes=1) if restart else self.returns[node] for node in nodes}
@@ -83,6 +88,7 @@ def run(salt: FakeSalt, at_once: str = "1", anyway: tuple[str, ...] = ()) -> Any
         cluster=types.SimpleNamespace(roles={"zookeeper": role}),
         salt=salt,
         settled=False,
+        state_sums=SUMS,
         restart_anyway=anyway,
         progress=lambda *_, **__: None,
     )

@@ -91,3 +91,58 @@ def test_a_run_may_find_more_in_its_pillar(make):
     module = make(lambda mods, **kwargs: given.append((mods, kwargs)))
     module.apply("elasticsearch.restart", pillar={"restart_anyway": ["elasticsearch"]})
     assert given == [("elasticsearch.restart", {"concurrent": True, "pillar": {"restart_anyway": ["elasticsearch"]}})]
+
+
+class HighState:
+    """A run of states that renders to `high`, or to errors, and then gives `found`."""
+
+    def __init__(self, found, errors=(), pillar=None):
+        self.opts = {"pillar": pillar or {}}
+        self.state = self
+        self.rendered = self.called = None
+        self._found, self._errors = found, list(errors)
+
+    def render_highstate(self, matches):
+        self.rendered = matches
+        return {"high": "data"}, self._errors
+
+    def call_high(self, high):
+        self.called = high
+        return self._found
+
+
+def with_sums(make, run):
+    told = []
+
+    @contextlib.contextmanager
+    def highstate(sums, test, pillar=None):
+        told.append((sums, test, pillar))
+        yield run
+
+    module = make(lambda _mods, **_kwargs: pytest.fail("the master is not to be asked for each file"))
+    module.__salt__["served.highstate"] = highstate
+    answer = module.apply("java,zookeeper", pillar={"restart_anyway": []}, sums={"x": "00"})
+    assert told == [({"x": "00"}, False, {"restart_anyway": []})]
+    return module, answer
+
+
+@pytest.mark.parametrize(("result", "retcode"), [(True, None), (False, 2), (None, None)])
+def test_with_sums_states_are_run_without_asking_the_master(make, result, retcode):
+    run = HighState({"file_|-x_|-x_|-managed": {"result": result}})
+    module, answer = with_sums(make, run)
+    assert run.rendered == {"base": ["java", "zookeeper"]}
+    assert run.called == {"high": "data"}
+    assert answer == {"file_|-x_|-x_|-managed": {"result": result}}
+    assert module.__context__.get("retcode") == retcode
+
+
+@pytest.mark.parametrize(
+    ("errors", "pillar"),
+    [(["no such sls"], {}), ([], {"_errors": ["no such sls"]}), (["other"], {"_errors": ["no such sls"]})],
+)
+def test_what_cannot_be_rendered_is_not_run(make, errors, pillar):
+    run = HighState({}, errors, pillar)
+    module, answer = with_sums(make, run)
+    assert answer == ["no such sls"]
+    assert run.called is None
+    assert module.__context__["retcode"] == 1
