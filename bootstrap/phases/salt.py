@@ -151,7 +151,7 @@ class _Bootstrap:
     def _ask_everything(self, nodes: Sequence[str], token: str) -> dict[str, Any]:
         """With a look at the services of sealed nodes. A node where one of these hangs, or whose module is an older one
         that knows nothing of seals, is asked for itself alone."""
-        prints = self._ask(nodes, _ASK_SECONDS, token)
+        prints = self._ask(nodes, _ASK_SECONDS + len(nodes) / 20, token)
         hanging = [node for node in nodes if node not in prints]
         return prints | (self._ask(hanging) if prints and hanging else {})
 
