@@ -46,6 +46,11 @@ DERIVED: Mapping[str, str] = {
         _TOPOLOGY,
     ),
 }
+# Settings that are one of a few words.
+CHOICES: Mapping[str, Sequence[str]] = {
+    "rsyslog.when_full": ("block", "drop-oldest"),
+    "fluentd.overflow_action": ("block", "drop_oldest_chunk", "throw_exception"),
+}
 LAB_ONLY = "lab_"  # settings that begin so are for throwaway machines
 _TYPING_ERROR = 0.9  # how alike two keys are when one is probably the other, misspelt
 
@@ -103,6 +108,8 @@ def _component(draft: Draft, component: str, values: Mapping[str, Any]) -> Itera
             yield unknown(draft.file, keys, str(key), map(str, defaults), kind="setting", of=component)
         elif draft.production and str(key).startswith(LAB_ONLY):
             yield draft.finding(keys, value, f"{dotted} is for the lab, and production is true", "remove it")
+        elif dotted in CHOICES and value not in CHOICES[dotted]:
+            yield draft.finding(keys, value, f"{dotted} has no such choice", f"write {' or '.join(CHOICES[dotted])}")
         else:
             yield from _typed(draft, keys, value, defaults[key])
 

@@ -85,7 +85,7 @@ def _judge(view: View, node: str, seen: Seen | None) -> Health:
     if seen.waiting:
         text += f", {seen.waiting} wait to be shipped"
     if seen.lost or seen.refused:
-        text += f"; since its shipper started {seen.lost} lines were lost and {seen.refused} refused"
+        text += f"; {seen.lost} lines were lost and {seen.refused} refused"
     if seen.age > OLD_SECONDS or seen.lost or seen.refused:
         return Health(ROLE, node, "degraded", text, journal)
     return Health(ROLE, node, "ok", text)

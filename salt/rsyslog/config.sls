@@ -20,7 +20,9 @@ configure rsyslog:
     - dir_mode: '0755'
     - makedirs: True
     - show_changes: False
-    - check_cmd: env CONTAINERS_BYTES=1 JOURNAL_BYTES=1 REFUSED_BYTES=1 /usr/sbin/rsyslogd -N1 -iNONE -f
+    - check_cmd: >-
+        env CONTAINERS_BYTES=1 CONTAINERS_FILE=1 JOURNAL_BYTES=1 JOURNAL_FILE=1 REFUSED_BYTES=1 REFUSED_FILE=1
+        /usr/sbin/rsyslogd -N1 -iNONE -f
     - context: {{ context | json }}
 
 install the preparation of the log shipper:

@@ -1,4 +1,5 @@
 include:
   - rsyslog.install
   - rsyslog.config
+  - rsyslog.relay
   - rsyslog.service

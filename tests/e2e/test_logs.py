@@ -33,7 +33,10 @@ FOUND_SECONDS = 300.0
 OUTAGE_SECONDS = 60
 STOP_SECONDS = 150  # of a member: its unit gives it 120
 ASK_SECONDS = 10.0
-BUFFER = "/var/lib/log-shipper"
+BUFFER, KEPT = "/var/lib/log-shipper", "/root/log-shipper"
+SALT = "/opt/saltstack/salt/bin/salt-call --retcode-passthrough state.apply"
+DROP_OLDEST = {"settings": {"rsyslog": {"when_full": "drop-oldest"}}}
+OF_OTHERS = 100  # lines of other containers and of the journal that may be lost beside
 _WRITER = (
     "i=0; while [ $i -lt {lines} ]; do echo {name} $i; i=$((i+1)); [ $((i % {burst})) -ne 0 ] || sleep 0.1; done;"
     " sleep 600"
@@ -214,38 +217,40 @@ def test_command_tasks_services_and_the_edge(index: LogIndex, local: Cluster) ->
 
 
 def test_the_buffers_disk_is_full(index: LogIndex, agents: Sequence[str], run: Callable[..., Container]) -> None:
-    """A small disk of its own, and no way to the index: the workload goes on, the bound holds, the loss is told."""
-    agent, lines = agents[0], 40000
+    """A small disk of its own, no way to the index, and the oldest lines are to go: the workload goes on, the bound
+    holds, the newest lines are found, and as many are counted as are missing."""
+    agent, lines = agents[0], 20000
     block = "OUTPUT -p tcp --dport 9200 -j REJECT"
-    config = "/etc/log-shipper/rsyslog.conf"
-    on_node(agent, f"cp -p {config} /root/rsyslog.conf && systemctl stop rsyslog")
-    on_node(agent, f"mount -t tmpfs -o size=16m,mode=0700 tmpfs {BUFFER} && chown log-shipper: {BUFFER}")
+    on_node(agent, f"{SALT} rsyslog pillar='{json.dumps(DROP_OLDEST)}' >/dev/null")
+    on_node(agent, "systemctl stop rsyslog log-relay")
+    on_node(agent, f"cp -a {BUFFER} /root/ && mount -t tmpfs -o size=16m tmpfs {BUFFER} && cp -aT {KEPT} {BUFFER}")
     try:
-        on_node(agent, f'sed -i \'s/queue.timeoutEnqueue="2000000000"/queue.timeoutEnqueue="1"/\' {config}')
-        on_node(agent, f"iptables -I {block} && systemctl start rsyslog")
-        text = "x" * 500
-        made = run(agent, f"i=0; while [ $i -lt {lines} ]; do echo {text} $i; i=$((i+1)); done; touch /done; sleep 600")
+        on_node(agent, f"iptables -I {block} && systemctl start log-relay rsyslog")
+        line = f"echo {'x' * 500} $i; i=$((i+1)); [ $((i % {BURST})) -ne 0 ] || sleep 0.05"
+        made = run(agent, f"i=0; while [ $i -lt {lines} ]; do {line}; done; touch /done; sleep 600")
         wait_for("the workload has written all its lines", lambda: _done(made), within=60)
-        lost = wait_for("lines are lost, and counted", lambda: _told(agent, "lost"), within=60)
+        wait_for("all are read", lambda: _told(agent, "lost") + _told(agent, "waiting") >= lines, within=60)
         assert on_node(agent, f"df --output=pcent {BUFFER} | tail -1").strip(" %") < "90", (
             "the disk is full to the brim"
         )
         assert on_node(agent, "systemctl is-active rsyslog") == "active"
         on_node(agent, f"iptables -D {block}")
         wait_for("what waited is shipped", lambda: _told(agent, "waiting") == 0, within=90, every=1)
-        found = lines_of(index, {"term": {"container": made.id}}, 1)
-        assert 0 < len(found) < lines
+        wait_for("the newest line is found", lambda: str(lines - 1) in numbers(index, made), within=30)
+        lost, found = _told(agent, "lost"), sorted(map(int, numbers(index, made)))
+        assert found == list(range(lines - len(found), lines)), "what is missing is not the oldest"
+        assert 0 <= lost - (lines - len(found)) <= OF_OTHERS
         on_node(agent, "systemctl start log-canary")
         seen = wait_for("the loss is told by status", lambda: _seen_lost(index, agent), within=30)
-        say(f"{lost} of {lines} lines lost and counted; status tells of {seen}")
+        say(f"{lost} lines lost and counted, {len(found)} of {lines} found; status tells of {seen}")
     finally:
         on_node(agent, f"iptables -D {block}", check=False)
         on_node(
-            agent, f"systemctl stop rsyslog; umount {BUFFER}; mv /root/rsyslog.conf {config}; systemctl start rsyslog"
+            agent,
+            f"systemctl stop rsyslog; umount {BUFFER}; rm -r {KEPT}; {SALT} rsyslog,rsyslog.restart >/dev/null",
         )
-    time.sleep(1)
-    on_node(agent, "systemctl start log-canary")
-    wait_for("a new start forgets the loss", lambda: not _seen_lost(index, agent), within=60)
+    on_node(agent, "rm /var/lib/log-relay/lost.json; systemctl start log-canary")
+    wait_for("what somebody took note of is forgotten", lambda: not _seen_lost(index, agent), within=60)
 
 
 def test_the_whole_index_is_away(index: LogIndex, local: Cluster, writers: list[Container]) -> None:

@@ -85,7 +85,8 @@ def test_heard_of(node: Node, seen: dict[str, Seen]) -> None:
 def test_nothing_lost(node: Node, seen: dict[str, Seen]) -> None:
     """Its shipper has lost no line, and the index refused none"""
     assert node.name in seen, "no line of it is in the index"
-    assert (seen[node.name].lost, seen[node.name].refused) == (0, 0)
+    lost, refused = seen[node.name].lost, seen[node.name].refused
+    assert (lost, refused) == (0, 0), f"{lost} lost, {refused} refused; see docs/logs.md for how to take note"
 
 
 def test_canary(cluster: Cluster, songs: dict[str, float]) -> None:

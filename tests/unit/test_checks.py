@@ -37,6 +37,7 @@ def tree(tmp_path, monkeypatch):
         for component in role["components"]:
             (tmp_path / "salt" / component).mkdir(parents=True, exist_ok=True)
     for component, defaults in _DATA["defaults"].items():
+        (tmp_path / "salt" / component).mkdir(exist_ok=True)
         (tmp_path / "salt" / component / "defaults.yaml").write_text(yaml.safe_dump(defaults))
     return tmp_path
 

@@ -35,7 +35,7 @@ def found(view, monkeypatch, **seen):
         (
             Seen(3, lost=5, refused=1),
             "degraded",
-            "newest line 3 s old; since its shipper started 5 lines were lost and 1 refused",
+            "newest line 3 s old; 5 lines were lost and 1 refused",
         ),
         (None, "failed", "no line of it was ever found"),
     ],
