@@ -7,7 +7,7 @@ gets which secret. Salt's states and the tests only look it up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bootstrap import scraping
@@ -24,6 +24,7 @@ _ELASTICSEARCH = "elasticsearch"
 _LOGS = "logs"
 _AGGREGATOR = "log-aggregator"
 _SHIPPER = "fluentd"  # the provider of logs that can send to aggregators
+_SHIPPER_LOGIN = "elasticsearch-shipper"
 _CA = "/etc/utopia/ca.crt"  # of the environment, on every node
 _OWN_UNITS = ("log-canary", "salt-api", "salt-master", "salt-minion")  # beside those of the roles
 # In ZooKeeper.
@@ -92,6 +93,8 @@ class Plan:
 def make(cluster: Cluster) -> Plan:
     """Derive everything from a validated cluster."""
     used = _roles_in_use(cluster)
+    if _logs(cluster)["aggregators"]:  # who sends to them has no login of the index
+        used = tuple(_without(role, _SHIPPER_LOGIN) if role.name == _LOGS else role for role in used)
     kinds: dict[tuple[str, ...], tuple[list[str], tuple[str, ...]]] = {}
     for node in cluster.nodes:
         if node.roles not in kinds:
@@ -298,6 +301,10 @@ def _of_roles(used: tuple[Role, ...], names: tuple[str, ...]) -> tuple[list[str]
     roles = [role for role in used if role.name in names or role.name == BASE_ROLE]
     components = _once(component for role in roles for component in role.components)
     return list(components), _once(secret for role in roles for secret in role.secrets)
+
+
+def _without(role: Role, secret: str) -> Role:
+    return replace(role, secrets=tuple(name for name in role.secrets if name != secret))
 
 
 def _once(names: Any) -> tuple[str, ...]:

@@ -68,6 +68,11 @@ def test_every_shipper_knows_every_aggregator_by_the_name_of_its_certificate(che
     for name in OURS:
         assert f"{name}.prod.example.com" in made.certificates[name]
         assert {"fluentd-shared-key", "elasticsearch-shipper"} <= set(made.secrets[name])
+    assert "elasticsearch-shipper" not in made.secrets["admin-1"], (
+        "who sends to an aggregator has no login of the index"
+    )
+    assert "fluentd-shared-key" in made.secrets["admin-1"]
+    assert "elasticsearch-shipper" in planned(check()).secrets["admin-1"]
     assert (
         "control-3" not in made.certificates or "log-aggregator.prod.example.com" not in made.certificates["control-3"]
     )
@@ -99,6 +104,7 @@ def test_without_the_role_lines_go_into_the_index_or_to_somebody_elses(check: Ch
         {"name": "", "host": "192.0.2.7", "port": 24225},
     ]
     assert told["aggregators_ca"] == "/etc/ssl/theirs.crt"
+    assert "elasticsearch-shipper" not in planned(check(settings=theirs)).secrets["admin-1"]
 
 
 def test_a_shipper_that_cannot_send_to_them_is_refused(check: Check) -> None:
