@@ -12,6 +12,14 @@ write the {{ kind }} of the log canary:
     - context: {{ {'seconds': log_canary.seconds, 'group': group} | json }}
 {%- endfor %}
 
+let systemd know the units of the log canary:
+  restart.reread:
+    - name: log-canary.timer
+    - units: [log-canary.service, log-canary.timer]
+    - require:
+      - file: write the service of the log canary
+      - file: write the timer of the log canary
+
 let the log canary know what to say:
   file.managed:
     - name: /usr/lib/utopia/log-shipper-report

@@ -128,6 +128,17 @@ def test_the_mark_looks_at_every_file_the_service_reads(rendered):
                 assert chunk["name"] in known or chunk.get("replace") is False, f"{node}: {chunk['__id__']}"
 
 
+def test_a_unit_that_changes_is_read_again(rendered):
+    """By the mark of its service, or where a timer starts it, by itself: systemd goes on with what it has read."""
+    for node, answer in rendered.items():
+        chunks = answer["chunks"]
+        marked = {path for c in chunks if c["fun"] == "marked" for path in c["files"]}
+        known = {f"/etc/systemd/system/{unit}" for c in chunks if c["fun"] == "reread" for unit in c["units"]}
+        known |= {"/etc/systemd/system/utopia-hosts.service"}  # once per boot
+        written = {c["name"] for c in chunks if c["fun"] == "managed" and c["name"].startswith("/etc/systemd/system/")}
+        assert {path for path in written if path not in marked | known} == set(), node
+
+
 def test_secrets_reach_only_private_files(rendered):
     found = set()
     for node, answer in rendered.items():
