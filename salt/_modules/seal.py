@@ -32,6 +32,7 @@ KNOWN = {
     "readiness": None,
     "restart": None,
     "service": ("running",),
+    "units": None,
     "user": ("present",),
     "znode": None,
 }

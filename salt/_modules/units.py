@@ -18,6 +18,14 @@ def show(name):
     return __context__.get(_ASKED, {}).get(name) or _show([name])[name]
 
 
+def stale(names):
+    """Those of these units whose files are not what systemd has read.
+
+    CLI Example: salt '*' units.stale '[log-canary.service]'
+    """
+    return [name for name, unit in _show(names).items() if unit["NeedDaemonReload"] == "yes"]
+
+
 def ask(names):
     """Ask for all these units in two questions; from then on `show` answers for them in this run.
 

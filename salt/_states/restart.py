@@ -32,20 +32,6 @@ def marked(name, files):
     return _result(name, True, reason, {"restart": f"needed: {reason}"})
 
 
-def reread(name, units):
-    """Let systemd read these units again where their files are not what it knows: those that nobody restarts.
-
-    A timer starts its service as systemd knows it. `name`: the one of them that is enabled.
-    """
-    stale = [unit for unit in units if __salt__["units.show"](unit)["NeedDaemonReload"] == "yes"]
-    if not stale:
-        return _result(name, True, "known as they are on disk")
-    if __opts__["test"]:
-        return _result(name, None, f"{', '.join(stale)} would be read again")
-    __salt__["service.systemctl_reload"]()
-    return _result(name, True, "read again", {"read again": ", ".join(stale)})
-
-
 def pending(name):
     """Say whether service `name` waits for its restart: the comment is `pending` or `none`, never a change."""
     return _result(name, True, "pending" if _marker(name).exists() else "none")

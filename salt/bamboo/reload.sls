@@ -5,14 +5,14 @@ write {{ unit }}:
     - name: /etc/systemd/system/{{ unit }}
     - source: salt://bamboo/files/{{ unit }}
     - require_in:
-      - restart: let systemd know the units of bamboo-reload
+      - units: let systemd know the units of bamboo-reload
       - service: watch what bamboo writes
       - service: look after what bamboo wrote from time to time
 {%- endfor %}
 
 let systemd know the units of bamboo-reload:
-  restart.reread:
-    - name: bamboo-reload.timer
+  units.reread:
+    - name: bamboo-reload
     - units: [bamboo-reload.service, bamboo-reload.path, bamboo-reload.timer]
 
 write the reload step of bamboo:

@@ -8,13 +8,13 @@ write {{ unit }}:
     - template: jinja
     - context: {{ {'retention': retention} | json }}
     - require_in:
-      - restart: let systemd know the units of elasticsearch-retention
+      - units: let systemd know the units of elasticsearch-retention
       - service: delete old indices from time to time
 {%- endfor %}
 
 let systemd know the units of elasticsearch-retention:
-  restart.reread:
-    - name: elasticsearch-retention.timer
+  units.reread:
+    - name: elasticsearch-retention
     - units: [elasticsearch-retention.service, elasticsearch-retention.timer]
 
 delete old indices from time to time:

@@ -13,8 +13,8 @@ write the {{ kind }} of the log canary:
 {%- endfor %}
 
 let systemd know the units of the log canary:
-  restart.reread:
-    - name: log-canary.timer
+  units.reread:
+    - name: log-canary
     - units: [log-canary.service, log-canary.timer]
     - require:
       - file: write the service of the log canary

@@ -34,6 +34,7 @@ ELSEWHERE_KEPT = {
     "states.step_aside",
     "states.step_back",
     "units.show",
+    "units.stale",  # the units' files are kept
     "web_login.bcrypt",
     "znode.digest",
     "znode.protect",

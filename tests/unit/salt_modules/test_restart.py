@@ -75,19 +75,6 @@ def test_a_running_service_older_than_a_file_is_marked(make, config):
     assert restart.marked("zookeeper", [path])["changes"] == {}
 
 
-def test_units_that_nobody_restarts_are_read_again_where_systemd_knows_old_ones(make):
-    systemd = Systemd(reload="yes")
-    units = ["log-canary.service", "log-canary.timer"]
-    result = make(systemd).reread("log-canary.timer", units)
-    assert result["changes"] == {"read again": "log-canary.service, log-canary.timer"}
-    assert systemd.did == ["daemon-reload"]
-    assert make(systemd, test=True).reread("log-canary.timer", units)["result"] is None
-    assert systemd.did == ["daemon-reload"], "test mode acts"
-    well = Systemd()
-    assert make(well).reread("log-canary.timer", units)["changes"] == {}
-    assert well.did == []
-
-
 @pytest.mark.parametrize(
     ("systemd", "written"),
     [

@@ -53,3 +53,21 @@ def test_no_unit_is_no_question(make):
 def test_nothing_is_said_of_enabled_when_one_is_not_there(make):
     asked = make(Systemd(a=dict(WELL), b={**WELL, "LoadState": "not-found", "Enabled": ""})).ask(["a", "b"])
     assert ["Enabled" in asked[name] for name in ("a", "b")] == [False, False]
+
+
+def test_units_whose_files_are_not_what_systemd_has_read_are_told_in_one_question(make):
+    systemd = Systemd(a=dict(WELL), b={**WELL, "NeedDaemonReload": "yes"})
+    assert make(systemd).stale(["a", "b"]) == ["b"]
+    assert systemd.questions == ["show"]
+
+
+@pytest.mark.parametrize(("stale", "result", "did"), [([], True, []), (["x.service"], True, ["reload"])])
+def test_units_that_nobody_restarts_are_read_again_where_systemd_knows_old_ones(load, stale, result, did):
+    done = []
+    salt = {"units.stale": lambda units: stale, "service.systemctl_reload": lambda: done.append("reload")}
+    answer = load("_states/units", salt=salt).reread("x", ["x.service", "x.timer"])
+    assert (answer["result"], answer["changes"]) == (result, {"read again": "x.service"} if stale else {})
+    assert done == did
+    tried = load("_states/units", salt=salt, test=True).reread("x", ["x.service", "x.timer"])
+    assert tried["result"] is (None if stale else True)
+    assert done == did, "test mode acts"
