@@ -145,15 +145,23 @@ class Context:
             if self._settled is None:
                 from bootstrap.settled import settled
 
-                if self.will_verify:
-                    from bootstrap.verify import Verification
-
-                    self._verification = Verification(self.cluster)
+                self._begin_checks()
                 self._settled = False  # also when this fails
                 self._settled = settled(self._unsealed, self.salt, self.served)
                 if not self._settled:
                     self._abandon()
             return self._settled
+
+    def machines_were_there(self) -> None:
+        """Phase machines found all of them: where the last run was verified, and made from the same files, so may this.
+
+        Its checks begin while that is being found out.
+        """
+        from bootstrap import verified
+
+        with self._lock:
+            if verified.is_as_now(self.cluster):
+                self._begin_checks()
 
     @property
     def verifying(self) -> bool:
@@ -186,6 +194,12 @@ class Context:
         """The run ends here and now: nothing is waited for, no lock either."""
         if self._verification is not None:
             self._verification.terminate()
+
+    def _begin_checks(self) -> None:
+        if self.will_verify and self._verification is None:
+            from bootstrap.verify import Verification
+
+            self._verification = Verification(self.cluster)
 
     def _abandon(self) -> None:
         if self._verification is not None:

@@ -13,4 +13,6 @@ def run(context: Context, phase: Phase) -> PhaseResult:
     context.machines = created.machines
     context.hosts.write_ssh_config()
     config.remember_ids(context.cluster)
+    if not any(created.changes.values()):
+        context.machines_were_there()
     return PhaseResult(changes=created.changes)

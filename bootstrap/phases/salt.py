@@ -34,6 +34,7 @@ from bootstrap.salt_files import Files
 _API_SECONDS = 60.0  # from the master's start to its API answering
 _MINION_SECONDS = 60.0  # from a minion's start to its answer; more for many, see _bound
 _ASK_SECONDS = 3.0
+_ASK_SERVICES_SECONDS = 8.0
 _FIRST_ASK_SECONDS = 0.8
 _AGAIN_SECONDS = 0.2  # between two looks at something that is starting
 _JOURNAL_LINES = 12
@@ -151,7 +152,7 @@ class _Bootstrap:
     def _ask_everything(self, nodes: Sequence[str], token: str) -> dict[str, Any]:
         """With a look at the services of sealed nodes. A node where one of these hangs, or whose module is an older one
         that knows nothing of seals, is asked for itself alone."""
-        prints = self._ask(nodes, _ASK_SECONDS + len(nodes) / 20, token)
+        prints = self._ask(nodes, _ASK_SERVICES_SECONDS + len(nodes) / 20, token)
         hanging = [node for node in nodes if node not in prints]
         return prints | (self._ask(hanging) if prints and hanging else {})
 

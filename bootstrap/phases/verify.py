@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bootstrap import canary, log_index
+from bootstrap import canary, log_index, verified
 from bootstrap.model import Cluster
 from bootstrap.phases import Context, PhaseResult
 from bootstrap.plan import Phase
@@ -13,7 +13,10 @@ from bootstrap.plan import Phase
 def run(context: Context, phase: Phase) -> PhaseResult:
     """Raises VerifyError with the failed checks."""
     verdict = context.verdict(context.teller(phase.name))
+    if not verdict.ok:
+        verified.forget(context.cluster)
     verdict.raise_if_failed()
+    verified.remember(context.cluster)
     return PhaseResult(notes=(f"{verdict.passed} checks passed", *_canary(context.cluster)))
 
 

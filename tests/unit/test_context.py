@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bootstrap import settled as dry_run
-from bootstrap import verify
+from bootstrap import verified, verify
 from bootstrap.phases import Context
 
 
@@ -81,6 +81,30 @@ def test_a_dry_run_is_of_what_is_not_sealed(context: Any, monkeypatch: pytest.Mo
     assert context.settled
     assert context.settled
     assert asked == [(("a-2",), context.salt, "token")]
+
+
+@pytest.mark.parametrize(("known", "will_verify", "begun"), [(True, True, 1), (False, True, 0), (True, False, 0)])
+def test_after_a_verified_run_of_the_same_files_checks_begin_with_the_machines(
+    context: Any, monkeypatch: pytest.MonkeyPatch, known: bool, will_verify: bool, begun: int
+) -> None:
+    monkeypatch.setattr(verified, "is_as_now", lambda _cluster: known)
+    context.will_verify = will_verify
+    context.machines_were_there()
+    assert len(Checks.made) == begun
+
+
+@pytest.mark.parametrize(("said", "ended"), [(True, ["asked"]), (False, ["abandoned", "asked"])])
+def test_checks_that_began_with_the_machines_count_where_nothing_changes(
+    context: Any, monkeypatch: pytest.MonkeyPatch, said: bool, ended: list[str]
+) -> None:
+    monkeypatch.setattr(verified, "is_as_now", lambda _cluster: True)
+    answer(monkeypatch, said)
+    context.will_verify = True
+    context.machines_were_there()
+    context.minions_were_right(["a-1"])
+    assert context.settled is said
+    context.verdict(lambda *_: None)
+    assert [checks.ended for checks in Checks.made] == ended
 
 
 def test_nothing_is_asked_of_minions_that_were_not_right(context: Any) -> None:
