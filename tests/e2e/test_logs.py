@@ -33,7 +33,7 @@ FOUND_SECONDS = 300.0
 OUTAGE_SECONDS = 60
 STOP_SECONDS = 150  # of a member: its unit gives it 120
 ASK_SECONDS = 10.0
-BUFFER, KEPT = "/var/lib/log-shipper", "/root/log-shipper"
+BUFFER, KEPT = "/var/lib/log-shipper", "/root/positions"
 SALT = "/opt/saltstack/salt/bin/salt-call --retcode-passthrough state.apply"
 DROP_OLDEST = {"settings": {"rsyslog": {"when_full": "drop-oldest"}}}
 OF_OTHERS = 100  # lines of other containers and of the journal that may be lost beside
@@ -221,9 +221,11 @@ def test_the_buffers_disk_is_full(index: LogIndex, agents: Sequence[str], run: C
     holds, the newest lines are found, and as many are counted as are missing."""
     agent, lines = agents[0], 20000
     block = "OUTPUT -p tcp --dport 9200 -j REJECT"
+    wait_for("nothing waits", lambda: _told(agent, "waiting") == 0, within=60)
     on_node(agent, f"{SALT} rsyslog pillar='{json.dumps(DROP_OLDEST)}' >/dev/null")
     on_node(agent, "systemctl stop rsyslog log-relay")
-    on_node(agent, f"cp -a {BUFFER} /root/ && mount -t tmpfs -o size=16m tmpfs {BUFFER} && cp -aT {KEPT} {BUFFER}")
+    mount = f"mount -t tmpfs -o size=16m,mode=0700 tmpfs {BUFFER} && chown log-shipper: {BUFFER}"
+    on_node(agent, f"mkdir {KEPT} && cp -a {BUFFER}/im* {KEPT} && {mount} && cp -a {KEPT}/* {BUFFER}")
     try:
         on_node(agent, f"iptables -I {block} && systemctl start log-relay rsyslog")
         line = f"echo {'x' * 500} $i; i=$((i+1)); [ $((i % {BURST})) -ne 0 ] || sleep 0.05"

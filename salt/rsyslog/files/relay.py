@@ -107,11 +107,14 @@ class Batch:
         self._items = [{}] * len(self._rows)
         self._fates = [""] * len(self._rows)
         self.rest = list(range(len(self._rows)))
-        self.doubtful = False  # whether the index may have some of the rest
 
     def body(self):
         """The rest, as a request."""
         return b"".join(b"%s\n%s\n" % self._rows[number] for number in self.rest)
+
+    def ids(self):
+        """Those of the rest."""
+        return {self._names[number]["_id"] for number in self.rest}
 
     def learn(self, items):
         """What the index answered to `body`; what it could not do just now stays."""
@@ -256,6 +259,7 @@ class Queue:
         self._name, self._index, self._lost, self._aside = name, index, lost, aside
         self._folder, self._bounds = Path(settings["folder"]), Path(settings["bounds"])
         self._lock = threading.Lock()
+        self._doubtful = set()  # ids of lines that were sent, and may be in the index
         self._numbers, self._newest = itertools.count(1), 0
         self._told = -TOLD_SECONDS
 
@@ -282,7 +286,7 @@ class Queue:
         try:
             status, answer = self._index.bulk(batch.body())
         except UnansweredError as error:
-            batch.doubtful = batch.doubtful or error.sent
+            self._doubtful |= batch.ids() if error.sent else set()
             return None
         if status in UNUSABLE:
             return status, answer
@@ -293,6 +297,7 @@ class Queue:
     def _done(self, batch):
         """The count is on disk before anybody hears that lines are gone."""
         self._lost.record(self._name, batch.fates())
+        self._doubtful = set()
         return OK, batch.answer()
 
     def is_full(self):
@@ -313,7 +318,7 @@ class Queue:
         return taken
 
     def _give_up(self, batch):
-        aside = batch.doubtful and self._aside.put(batch.body())
+        aside = not self._doubtful.isdisjoint(batch.ids()) and self._aside.put(batch.body())
         batch.give_up(ASIDE if aside else LOST)
         if time.monotonic() - self._told >= TOLD_SECONDS:
             self._told = time.monotonic()

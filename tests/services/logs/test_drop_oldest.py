@@ -18,13 +18,18 @@ MANY = 12000  # about five times what the buffer holds
 LINE_BYTES = 2000  # by which it may be above its bound
 
 
-def exact(shipper: Shipper, index: Index) -> int:
-    """The newest lines are found and the oldest are missing, as many as are counted: how many those are."""
+def counted(shipper: Shipper, index: Index) -> int:
+    """The newest line is found, and as many are counted as are missing: how many those are."""
     drained(shipper, index)
-    found = numbers(index)
     lost = shipper.told()["lost"]
-    assert shipper.written - len(found) == lost
-    assert found == list(range(lost, shipper.written)), "what is missing is not the oldest"
+    assert shipper.written - len(index.lines) == lost
+    return lost
+
+
+def exact(shipper: Shipper, index: Index) -> int:
+    """What is missing are the oldest lines as well."""
+    lost = counted(shipper, index)
+    assert numbers(index) == list(range(lost, shipper.written)), "what is missing is not the oldest"
     return lost
 
 
@@ -85,7 +90,10 @@ def test_the_oldest_go_and_are_counted(shipper: Shipper, index: Index) -> None:
 
 
 def test_killed_while_lines_go(shipper: Shipper, index: Index) -> None:
-    """What is read and thrown away twice is counted once; what is found after all is counted no more."""
+    """What is read and thrown away twice is counted once; what is found after all is counted no more.
+
+    Lines that are read again are behind younger ones, so it need not be the very oldest that are missing.
+    """
     shipper.start()
     for turn in range(6):
         shipper.write(MANY // 4)
@@ -96,7 +104,7 @@ def test_killed_while_lines_go(shipper: Shipper, index: Index) -> None:
             shipper.start_relay()
         shipper.start_rsyslog()
     index.start()
-    assert exact(shipper, index) > 0
+    assert counted(shipper, index) > 0
 
 
 def test_lines_whose_answer_never_came(shipper: Shipper, index: Index) -> None:
@@ -107,13 +115,14 @@ def test_lines_whose_answer_never_came(shipper: Shipper, index: Index) -> None:
     shipper.write(500)
     eventually(lambda: len(index.lines) > 0, SECONDS, "no line reached the index")
     index.stop()
+    shipper.kill("rsyslog")
+    shipper.start_rsyslog()
     shipper.write(MANY)
     some_lost(shipper)
     assert [path.stat().st_mode & 0o777 for path in (shipper.kept / "aside").iterdir()] == [0o600]
     index.silent = False
     index.start()
-    drained(shipper, index)
-    assert shipper.written - len(index.lines) == shipper.told()["lost"]
+    counted(shipper, index)
     eventually(lambda: not list((shipper.kept / "aside").iterdir()), SECONDS, "what was in doubt is not settled")
 
 
@@ -137,8 +146,7 @@ def test_an_index_that_is_slow(shipper: Shipper, index: Index) -> None:
     shipper.write(MANY)
     some_lost(shipper)
     index.seconds = 0
-    drained(shipper, index)
-    assert shipper.written - len(index.lines) == shipper.told()["lost"] > 0
+    assert counted(shipper, index) > 0
 
 
 def test_refused_lines_are_kept(shipper: Shipper, index: Index) -> None:
