@@ -77,6 +77,7 @@ def sources(settings: Settings) -> Mapping[str, Source]:
         found["certificates"] = lambda figures: certificates.collect(figures, settings.tls_ports, settings.tls_ca)
     if settings.units:
         found["units"] = host.failed_units
+    found["own-name"] = lambda figures: host.own_name(figures, settings.address[0])
     if settings.markers:
 
         async def markers(figures: Figures) -> None:

@@ -35,6 +35,7 @@ CASES: dict[str, tuple[Series, Series]] = {
         {"node_memory_MemAvailable_bytes": "6x120", "node_memory_MemTotal_bytes": "100x120"},
     ),
     "ClockOff": ({"node_time_seconds": "10+60x120"}, {"node_time_seconds": "1+60x120"}),
+    "OwnNameWrong": ({"utopia_own_name_right": "0x120"}, {"utopia_own_name_right": "1x120"}),
     "UnitFailed": ({'utopia_unit_failed{unit="u"}': "1x120"}, {}),
     "RestartDue": ({'utopia_restart_due_seconds{service="s"}': growing(60)}, {}),
     "CertificateEnds": (

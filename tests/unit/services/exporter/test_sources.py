@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,25 @@ def test_a_log_shipper_that_says_nothing(tmp_path, said) -> None:
     program.chmod(0o755)
     with pytest.raises((ValueError, KeyError)):
         asyncio.run(log_shipper.collect(Figures(), str(program)))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "right"),
+    [(["10.0.0.1"], 1), (["127.0.1.1"], 0), (["10.0.0.1", "127.0.1.1"], 0), ([], 0)],
+)
+def test_where_the_own_name_leads(monkeypatch, addresses: list[str], right: int) -> None:
+    async def look_up(*_: object, **__: object) -> list[Any]:
+        if not addresses:
+            raise socket.gaierror("Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+    async def ask(figures: Figures) -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+        await host.own_name(figures, "10.0.0.1")
+
+    figures = Figures()
+    asyncio.run(ask(figures))
+    assert told(figures)["utopia_own_name_right", ""] == right
 
 
 def test_services_that_wait_for_a_restart(tmp_path) -> None:
