@@ -16,6 +16,7 @@ from bootstrap.drivers import Created, docker_network, env_option
 from bootstrap.drivers.docker_cli import ENV_LABEL, NODE_LABEL, attempt, docker, inspect, labelled
 from bootstrap.drivers.docker_machine import Action, Existing, container_name, create_arguments, decide
 from bootstrap.errors import MachinesError, OperatorError
+from bootstrap.host_keys import KnownHosts
 from bootstrap.model import Cluster, Machine, Node
 from bootstrap.process import Progress, run
 
@@ -82,11 +83,16 @@ class DockerDriver:
         return {existing.name.removeprefix(f"utopia-{self.env}-"): existing for existing in found}
 
     def _created_if_well(self) -> Created | None:
-        """All machines, where there is nothing to do; None else."""
+        """All machines, where there is nothing to do; None else. They have shown the keys that were recorded."""
         if not self._all_well():
             return None
-        machines = tuple(Machine(n.name, str(n.address), _SSH_PORT, "root", ()) for n in self.cluster.nodes)
-        return Created(machines, dict.fromkeys((node.name for node in self.cluster.nodes), 0))
+        recorded = KnownHosts([paths.state_dir(self.env) / "ssh" / "known_hosts"])
+        addresses = {node.name: str(node.address) for node in self.cluster.nodes}
+        machines = tuple(
+            Machine(name, address, _SSH_PORT, "root", recorded.keys((address,), _SSH_PORT))
+            for name, address in addresses.items()
+        )
+        return Created(machines, dict.fromkeys(addresses, 0))
 
     def _all_well(self) -> bool:
         """Whether every machine runs as wanted and lets us in over SSH, with the host key that was recorded.

@@ -7,6 +7,7 @@ nothing is accepted on sight.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -259,11 +260,11 @@ class _Bootstrap:
             prints |= self._ask(missing, patience)
             patience = min(1.5 * patience, 2 * _ASK_SECONDS)
             missing = [node for node in missing if not _right(prints.get(node), wanted, node)]
-            if missing and time.monotonic() > deadline:
-                raise self._minions_silent(missing, prints)
             if missing and time.monotonic() > revive:
                 self._restart(missing, "salt-minion")
-                revive = deadline + 1
+                revive = math.inf
+            elif missing and time.monotonic() > deadline:
+                raise self._minions_silent(missing, prints)
         return prints
 
     def _restart(self, nodes: Sequence[str], services: str) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import drivers, paths
+from bootstrap import config, drivers, known_hosts, paths
 from bootstrap.drivers import docker, docker_network
 from bootstrap.drivers.docker_machine import Action, Existing, create_arguments, decide, fingerprint
 from bootstrap.drivers.docker_network import Network
 from bootstrap.errors import MachinesError
-from bootstrap.model import Cluster, Node
+from bootstrap.model import Cluster, Machine, Node
 
 AGENT = Node("agent-1", IPv4Address("172.30.9.21"), ("docker", "mesos-agent"))
 CONTROL = Node("control-1", IPv4Address("172.30.9.11"), ("zookeeper",))
@@ -213,3 +213,18 @@ def test_every_machine_is_tried_and_all_failures_are_reported():
     with pytest.raises(MachinesError, match=r"^no$"):
         docker.for_each([1, 2], work)
     assert docker.for_each([2, 4], work) == (2, 4)
+
+
+def test_machines_that_are_all_well_have_the_keys_that_were_recorded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They say which machine it is: with no keys preflight would take it for another one, and ask it all again."""
+    monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
+    cluster = config.load("small")
+    made = [Machine(n.name, str(n.address), 22, "root", (f"ssh-ed25519 {n.name}",)) for n in cluster.nodes]
+    known_hosts.record(cluster.env, made)
+    driver = docker.DockerDriver(cluster)
+    monkeypatch.setattr(driver, "_all_well", lambda: True)
+    created = driver.create(lambda *_: None)
+    assert created.machines == tuple(made)
+    assert not any(created.changes.values())
