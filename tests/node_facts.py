@@ -56,7 +56,7 @@ FOLDERS = (
 _HUNT = r"""
 patterns=$(cat)
 feed() { printf '%s\n' "$patterns"; }
-feed | grep -rlF --exclude-dir=journal -f - $FOLDERS 2>/dev/null \
+feed | grep -rlF --exclude-dir=journal --exclude-dir=site-packages -f - $FOLDERS 2>/dev/null \
     | while read -r file; do stat -c 'file %a %U:%G %n' "$file"; done
 feed | (exec 3<&0; journalctl --no-pager -q -o cat -b -n 50000 | grep -cF -f /dev/fd/3 | sed 's/^/journal /')
 feed | (exec 3<&0; ps -eo args -ww | grep -cF -f /dev/fd/3 | sed 's/^/argv /')

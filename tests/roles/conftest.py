@@ -242,7 +242,8 @@ def under_way(
             begun.hunts = pool.submit(_hunt, cluster, chosen, sudo_of)
         if selection.nodes(AGENT_ROLE):
             begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
-        if engines := {node.name for node in selection.nodes(ENGINE_ROLE)}:
+        agents = {node.name for node in selection.nodes(AGENT_ROLE)}
+        if engines := {node.name for node in selection.nodes(ENGINE_ROLE)} - agents:
             in_limits = IN_LIMITS.format(image=artifacts["task-image"].image)
             begun.containers = pool.submit(_at_once, engines, lambda name: hosts(name).run(in_limits))
         yield begun
@@ -261,10 +262,19 @@ def leaks(under_way: UnderWay, node: Node) -> Leaks:
 
 
 @pytest.fixture
-def containers(under_way: UnderWay) -> dict[str, Any]:
-    """How a container ended on each chosen node with an engine: a command's result, or an exception."""
-    assert under_way.containers
-    return under_way.containers.result()
+def container(
+    under_way: UnderWay, hosts: Callable[[str], Host], node: Node, artifacts: dict[str, Entry]
+) -> Callable[[], Any]:
+    """How a container within limits ended on this node: a command's result; None where a Docker task did it all."""
+
+    def ended() -> Any:
+        if under_way.containers and node.name in (results := under_way.containers.result()):
+            return _or_raise(results[node.name])
+        if under_way.smoke and not under_way.smoke.result().ends[node.name, "docker"]:
+            return None
+        return hosts(node.name).run(IN_LIMITS.format(image=artifacts["task-image"].image))
+
+    return ended
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 from node_facts import Facts, missing, not_running
 
 from bootstrap.catalogue import Entry
-from bootstrap.model import Node
 
 
 def test_unit(facts: Facts) -> None:
@@ -52,9 +51,10 @@ def test_image(facts: Facts, artifacts: dict[str, Entry]) -> None:
     assert image in facts.lines("images"), f"{image} is not loaded"
 
 
-def test_container(node: Node, containers: dict[str, Any]) -> None:
+def test_container(container: Callable[[], Any]) -> None:
     """A container starts within limits, does its work and ends"""
-    result = containers[node.name]
-    assert not isinstance(result, Exception), f"the node did not answer: {result}"
+    result = container()
+    if result is None:  # a Docker task of Mesos was one: starting another costs a third of a second of CPU time
+        return
     assert result.rc == 0, f"docker run ended with {result.rc}: {result.stderr.strip()[-300:]}"
     assert result.stdout.strip() == "hello"
