@@ -29,7 +29,7 @@ from mesos_smoke import Smoke
 from node_facts import Facts, Leaks
 from testinfra.host import Host
 
-from bootstrap import catalogue, config, drivers, paths, plan, ssh_config, status
+from bootstrap import canary, catalogue, config, drivers, log_index, paths, plan, ssh_config, status
 from bootstrap.catalogue import Entry
 from bootstrap.health.net import Login
 from bootstrap.model import BASE_ROLE, Cluster, Node
@@ -67,6 +67,7 @@ class UnderWay:
     hunts: Future[dict[str, Leaks | Exception]] | None = None
     smoke: Future[Smoke] | None = None
     containers: Future[dict[str, Any]] | None = None
+    songs: Future[dict[str, float]] | None = None
 
 
 class Selection:
@@ -236,12 +237,14 @@ def under_way(
     chosen = {node.name for role in cluster.roles for node in selection.nodes(role)}
     base = component_settings("base")
     command = node_facts.script(everyone, [*base["sysctl"], *base["sysctl_host"]])
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(5) as pool:
         begun = UnderWay(pool.submit(_at_once, chosen, lambda name: node_facts.gather(hosts(name), name, command)))
         if selection.nodes(BASE_ROLE):
             begun.hunts = pool.submit(_hunt, cluster, chosen, sudo_of)
         if selection.nodes(AGENT_ROLE):
             begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
+        if selection.nodes(log_index.ROLE):
+            begun.songs = pool.submit(_sing, cluster, hosts, artifacts["task-image"].image or "")
         agents = {node.name for node in selection.nodes(AGENT_ROLE)}
         if engines := {node.name for node in selection.nodes(ENGINE_ROLE)} - agents:
             in_limits = IN_LIMITS.format(image=artifacts["task-image"].image)
@@ -278,6 +281,13 @@ def container(
 
 
 @pytest.fixture
+def songs(under_way: UnderWay) -> dict[str, float]:
+    """Agent -> seconds until the line of a container there was found in the index."""
+    assert under_way.songs
+    return under_way.songs.result()
+
+
+@pytest.fixture
 def smoke(under_way: UnderWay) -> Smoke:
     """How the tasks on the chosen agents ended."""
     assert under_way.smoke
@@ -289,6 +299,18 @@ def _hunt(cluster: Cluster, names: set[str], sudo_of: Callable[[str], str | None
     values = [secrets.value(name) for name in secrets.names()]
     assert values, f"environment {cluster.env} has no secrets: it is not made"
     return _at_once(names, lambda name: node_facts.hunt(name, config, values, sudo=sudo_of(name)))
+
+
+def _sing(cluster: Cluster, hosts: Callable[[str], Host], image: str) -> dict[str, float]:
+    def run(node: str, command: str) -> None:
+        result = hosts(node).run(command)
+        assert result.rc == 0, f"{node}: {result.stderr.strip()[-300:]}"
+
+    index = log_index.of(cluster, Login("operator", Secrets(cluster.env).value(log_index.SECRET)))
+    found = canary.show(run, index, [node.name for node in cluster.with_role(AGENT_ROLE)], image)
+    if found:
+        canary.keep(cluster.env, found)
+    return found
 
 
 def _smoke(selection: Selection, image: str) -> Smoke:

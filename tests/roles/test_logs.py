@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 from node_facts import Facts, not_running, not_somebodys
-from testinfra.host import Host
 
-from bootstrap import canary, log_index
-from bootstrap.catalogue import Entry
+from bootstrap import log_index
 from bootstrap.health import logs
 from bootstrap.health.logs import Seen
 from bootstrap.health.net import Login, UnansweredError
@@ -21,7 +18,6 @@ from bootstrap.secrets import Secrets
 ROLE, AGENT = "logs", "mesos-agent"
 SECONDS = 30.0  # one question, on a computer that is busy with seven machines
 HEARD_SECONDS = 90.0  # from the start of a shipper to its first report
-IMAGE = "task-image"
 FIELDS = {"@timestamp", "message", "node", "environment", "stream"}
 
 
@@ -45,23 +41,6 @@ def seen(cluster: Cluster, index: LogIndex) -> dict[str, Seen]:
         if time.monotonic() > deadline:
             return found
         time.sleep(1)
-
-
-@pytest.fixture(scope="module")
-def songs(
-    cluster: Cluster, index: LogIndex, hosts: Callable[[str], Host], artifacts: dict[str, Entry]
-) -> dict[str, float]:
-    """Agent -> seconds until the line of a container there was found."""
-
-    def run(node: str, command: str) -> None:
-        result = hosts(node).run(command)
-        assert result.rc == 0, f"{node}: {result.stderr.strip()[-300:]}"
-
-    agents = [node.name for node in cluster.with_role(AGENT)]
-    found = canary.show(run, index, agents, artifacts[IMAGE].image or "")
-    if found:
-        canary.keep(cluster.env, found)
-    return found
 
 
 def test_unit(facts: Facts, cluster: Cluster) -> None:
