@@ -82,7 +82,7 @@ class Witness:
     def __init__(self, functions):
         self._functions = functions
         self._answers = {}
-        self._asking = False
+        self._asking = self._missed = False
         self._known, self._services, self._paths, self._units = False, set(), {}, {}
         for name in ASKED:
             functions[name]  # loads it
@@ -101,7 +101,7 @@ class Witness:
         answers = [[*json.loads(call), digest] for call, digest in self._answers.items()]
         # A run in which a service was asked past us was not witnessed: this leans on how Salt loads its functions.
         unseen = self._services - {call[1][0] for call in answers if call[0] == "readiness.probe"}
-        if not token or not self._known or unseen or None in self._answers.values():
+        if not token or not self._known or self._missed or unseen or None in self._answers.values():
             return False
         if _stamps(self._paths) != self._paths:
             return False
@@ -116,15 +116,16 @@ class Witness:
         def answered(*args, **kwargs):
             if self._asking:  # by another of these: what that one answers is enough
                 return ask(*args, **kwargs)
-            self._asking = True
+            self._asking, missed, self._missed = True, self._missed, True  # until it is kept
             try:
                 answer = ask(*args, **kwargs)
             finally:
                 self._asking = False
-            with contextlib.suppress(TypeError):  # not JSON: no call of ours
+            with contextlib.suppress(TypeError):  # not JSON: it cannot be asked again, so there will be no seal
                 call = json.dumps([name, args, kwargs])
                 digest = _digest(name, answer)
                 self._answers[call] = digest if self._answers.get(call, digest) == digest else None
+                self._missed = missed
             return answer
 
         return answered

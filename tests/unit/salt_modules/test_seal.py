@@ -231,3 +231,20 @@ def test_a_question_that_fails_breaks_the_seal(node):
     assert node.checked()
     node.functions["readiness.probe"] = lambda _name: SimpleNamespace()
     assert node.module.intact("t") is False
+
+
+def test_an_answer_that_cannot_be_kept_leaves_the_node_without_a_seal(node):
+    node.answers["znode.acl"] = [(31, b"digest")]
+    assert node.checked(meanwhile=lambda: node.functions["znode.acl"]("/mesos")) is False
+
+
+def test_a_question_that_failed_leaves_the_node_without_a_seal(node):
+    def fails():
+        with pytest.raises(OSError, match="down"):
+            node.functions["znode.exists"]("/mesos")
+
+    def down(_path):
+        raise OSError("down")
+
+    node.functions["znode.exists"] = down
+    assert node.checked(meanwhile=fails) is False
