@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from utopia_mesos import docker_client
 from utopia_mesos.docker_client import DockerClient
 
 RUNNING: dict[str, Any] = {"State": {"Running": True, "StartedAt": "2026-01-01T00:00:00Z", "Pid": 7, "ExitCode": 0}}
@@ -64,3 +66,15 @@ def test_no_such_container(daemon: str) -> None:
 
 def test_no_daemon(tmp_path: Path) -> None:
     assert DockerClient("docker", str(tmp_path / "none.sock"), "runs").inspect() is None
+
+
+def test_a_daemon_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "docker.sock"
+    monkeypatch.setattr(docker_client, "ANSWER_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        assert DockerClient("docker", str(path), "runs").inspect() is None
+    assert "did not answer within 0.2 s" in "".join(capfd.readouterr())

@@ -94,7 +94,10 @@ class DockerClient:
             daemon.request("GET", f"/containers/{urllib.parse.quote(self._container)}/json")
             response = daemon.getresponse()
             answer = response.read()
-        except (OSError, http.client.HTTPException):
+        except TimeoutError:
+            log(f"the Docker daemon did not answer within {ANSWER_SECONDS:g} s")
+            return None
+        except (OSError, http.client.HTTPException):  # it is not there, or ended while it was asked
             return None
         finally:
             daemon.close()
