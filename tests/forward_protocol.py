@@ -11,6 +11,9 @@ import socket
 import socketserver
 import ssl
 import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,25 @@ class Aggregator(socketserver.ThreadingTCPServer):
     def port(self) -> int:
         """Where it listens."""
         return int(self.server_address[1])
+
+
+@contextmanager
+def aggregators(certificate: Path, key_file: Path, key: str) -> Iterator[Callable[..., int]]:
+    """Each call starts one, and gives its port; all of them end with the context."""
+    running = []
+
+    def start(**how: bool) -> int:
+        server = Aggregator(certificate, key_file, key, **how)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        running.append(server)
+        return server.port
+
+    try:
+        yield start
+    finally:
+        for server in running:
+            server.shutdown()
+            server.server_close()
 
 
 class _Conversation(socketserver.BaseRequestHandler):

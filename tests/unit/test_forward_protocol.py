@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from forward_protocol import Aggregator, Pong, log_in
+from forward_protocol import Pong, aggregators, log_in
 
 from bootstrap.certificates import Authority
 
@@ -29,18 +28,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path, 
 
 @pytest.fixture
 def serve(files: tuple[Path, Path, Path]) -> Iterator[Callable[..., int]]:
-    running = []
-
-    def start(**how: bool) -> int:
-        server = Aggregator(files[1], files[2], "the key", **how)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        running.append(server)
-        return server.port
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    with aggregators(files[1], files[2], "the key") as start:
+        yield start
 
 
 def test_who_knows_the_key_gets_in(serve: Callable[..., int], files: tuple[Path, Path, Path]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forward_protocol import Aggregator
+from forward_protocol import aggregators
 
 from bootstrap.certificates import Authority
 
@@ -26,21 +25,11 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 @pytest.fixture
 def serve(authority: Authority, tmp_path: Path) -> Iterator[Serve]:
     """An aggregator with a certificate of NAME; its port."""
-    running = []
     certificate, key = authority.issue("control-1", [NAME], ["127.0.0.1"])
     (tmp_path / "node.crt").write_bytes(certificate)
     (tmp_path / "node.key").write_bytes(key)
-
-    def start(**how: bool) -> int:
-        server = Aggregator(tmp_path / "node.crt", tmp_path / "node.key", "the key", **how)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        running.append(server)
-        return server.port
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    with aggregators(tmp_path / "node.crt", tmp_path / "node.key", "the key") as start:
+        yield start
 
 
 @pytest.fixture
