@@ -15,5 +15,9 @@ def run(context: Context, phase: Phase) -> PhaseResult:
         return PhaseResult()
     found = settled.seal(phase.nodes, context.salt, context.served)
     return PhaseResult(
-        notes=tuple(f"{node} would be changed again: {line}" for node, lines in found.items() for line in lines[:_MOST])
+        notes=tuple(
+            f"a second run would not find {node} as it is wanted: {line}"
+            for node, lines in found.items()
+            for line in lines[:_MOST]
+        )
     )

@@ -74,7 +74,7 @@ def test_the_phase_seals_what_a_run_has_touched(is_settled: bool, served: str, a
     salt = Salt(Answers({"a-1": HOLDS, "a-2": CHANGES}))
     context: Any = SimpleNamespace(settled=is_settled, served=served, salt=salt)
     phase: Any = SimpleNamespace(nodes=("a-1", "a-2"))
-    notes = ("a-2 would be changed again: write x: it differs",) if asked else ()
+    notes = ("a second run would not find a-2 as it is wanted: write x: it differs",) if asked else ()
     assert seal.run(context, phase).notes == notes
     assert seal.run(context, phase).changes == {}
     assert bool(salt.asked) is asked
