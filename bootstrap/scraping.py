@@ -15,7 +15,7 @@ from bootstrap.model import Cluster, Node
 EXPORTER_ROLE = "monitoring"
 SERVER_ROLE = "alerts"
 _LOGS_ROLE = "logs"  # its canaries are looked for where there is one
-NODE_PORT = 9100  # of the node exporter, on loopback
+_LOCAL_PORTS = {"node": 9100, "elasticsearch": 9114}  # of Debian's exporters, on loopback
 SCRAPE_SECRET = "monitoring-scrape"  # noqa: S105 - its name
 
 
@@ -28,9 +28,11 @@ class _Told:
     user: str = "operator"
 
 
+_MEMBER = _Told("elasticsearch", "elasticsearch-monitor", "monitor")
 # What the exporter hands on: name of the path -> whose it is. A provider without that secret tells nothing.
 _RELAYS: Mapping[str, _Told] = {
     "node": _Told(EXPORTER_ROLE),
+    "elasticsearch": _MEMBER,
     "haproxy": _Told("ingress"),
     "router": _Told("ingress", "router-api"),
     "marathon": _Told("marathon", "marathon-operator"),
@@ -38,7 +40,7 @@ _RELAYS: Mapping[str, _Told] = {
 # What the exporter asks by itself, with the login in the file of that name.
 _LOGINS: Mapping[str, tuple[_Told, ...]] = {
     "mesos": (_Told("mesos-master", "mesos-operator"), _Told("mesos-agent", "mesos-operator")),
-    "elasticsearch": (_Told("elasticsearch", "elasticsearch-monitor", "monitor"),),
+    "elasticsearch": (_MEMBER,),
     "log-index": (_Told("elasticsearch", "elasticsearch-reader", "reader"),),
 }
 # Ports whose certificates are looked at.
@@ -69,7 +71,7 @@ def of_node(cluster: Cluster, node: Node, secrets: Iterable[str]) -> dict[str, A
     mesos = {name: f"mesos-{name}" for name in ("master", "agent") if f"mesos-{name}" in node.roles}
     return {
         "port": _port(cluster, EXPORTER_ROLE, "exporter"),
-        "node_port": NODE_PORT,
+        "local_ports": dict(_LOCAL_PORTS),
         "relays": relays,
         "logins": logins,
         "mesos": {name: _port(cluster, role, "http") for name, role in mesos.items()},

@@ -20,7 +20,7 @@ _QUERIES = {
     **{name: f"max(mesos_{metric.replace('/', '_')})" for name, metric in _MESOS.items()},
     **{name: f"max({metric.replace('.', '_')})" for name, metric in _MARATHON.items()},
     "requests_per_second": 'sum(rate(haproxy_frontend_http_requests_total{proxy!="stats"}[1m]))',
-    "log_lines_per_second": "sum(rate(elasticsearch_indexed_total[1m]))",
+    "log_lines_per_second": "sum(rate(elasticsearch_indices_indexing_index_total[1m]))",
     "fullest_disk_share": '1 - min(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|squashfs"}'
     ' / node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|squashfs"})',
 }

@@ -248,10 +248,16 @@ def _index_takes(unit):
 
 def _node_exporter():
     """It listens on loopback; the exporter beside it reads it there."""
-    port = __pillar__["monitoring"]["node_port"]
-    with socket.create_connection(("127.0.0.1", port), TIMEOUT):
-        pass
-    return _answer(True, "tells the figures of the machine")
+    return _local("node", "tells the figures of the machine")
+
+
+def _elasticsearch_exporter():
+    return _local("elasticsearch", "tells the figures of the log index")
+
+
+def _local(exporter, does):
+    with socket.create_connection(("127.0.0.1", __pillar__["monitoring"]["local_ports"][exporter]), TIMEOUT):
+        return _answer(True, does)
 
 
 def _exporter():
@@ -344,6 +350,7 @@ PROBES = {
     "logs": _logs,
     "log-aggregator": _log_aggregator,
     "node-exporter": _node_exporter,
+    "elasticsearch-exporter": _elasticsearch_exporter,
     "monitoring": _monitoring,
     "utopia-exporter": _exporter,
     "newrelic-infra": _newrelic,

@@ -28,7 +28,7 @@ SERVICE_USERS = {
     "log-shipper",
     "elasticsearch",
 }
-SERVICE_USERS |= {"prometheus", "utopia-exporter"}
+SERVICE_USERS |= {"prometheus", "utopia-exporter", "elasticsearch-exporter"}
 # Ports of the edge that applications may take, as services over TCP.
 SERVICES_FROM = 10000
 

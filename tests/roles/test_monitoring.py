@@ -51,9 +51,10 @@ def asked(cluster: Cluster) -> bool:
     return SCRAPE_SECRET in cluster.roles[ROLE].secrets
 
 
-def test_units(facts: Facts, cluster: Cluster) -> None:
+def test_units(facts: Facts, node: Node, cluster: Cluster) -> None:
     """Its services run, now and after a boot"""
-    wrong = not_running(facts, list(cluster.roles[ROLE].restart))
+    elsewhere = () if "elasticsearch" in node.roles else ("elasticsearch-exporter",)
+    wrong = not_running(facts, [name for name in cluster.roles[ROLE].restart if name not in elsewhere])
     assert not wrong, "; ".join(wrong)
 
 
@@ -63,14 +64,15 @@ def test_ports(facts: Facts, node: Node, cluster: Cluster) -> None:
     assert not wrong, "; ".join(wrong)
 
 
-def test_login(node: Node, cluster: Cluster, ask: Callable[..., Any]) -> None:
+def test_login(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any]) -> None:
     """Tells nothing to those without the login, and nothing without TLS"""
     if not asked(cluster):
         return
     assert ask(node, "/metrics", None).status == 401
     assert ask(node, "/node", Login("prometheus", "wrong")).status == 401
-    with pytest.raises(UnansweredError):
-        get(str(node.address), 9100, "/metrics", seconds=2)  # the machine's figures are on loopback
+    for port in made.node_pillar[node.name]["monitoring"]["local_ports"].values():
+        with pytest.raises(UnansweredError):
+            get(str(node.address), port, "/metrics", seconds=2)  # on loopback, as they ask for no login
 
 
 def test_parts(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any]) -> None:
@@ -98,4 +100,10 @@ def test_relays(node: Node, cluster: Cluster, made: Plan, ask: Callable[..., Any
     for name in made.node_pillar[node.name]["monitoring"]["relays"]:
         answer = ask(node, f"/{name}")
         assert answer.status == 200, f"/{name}: {answer.body[:200]!r}"
-        assert any(True for _ in samples(answer.body.decode())), f"/{name} tells nothing"
+        found = values(answer.body.decode())
+        assert found, f"/{name} tells nothing"
+        if name == "elasticsearch":  # an exporter that is refused tells so, and little else
+            assert found["elasticsearch_cluster_health_up"] == [({}, 1)]
+            assert found["elasticsearch_node_stats_up"] == [({}, 1)]
+            members = {labels["name"] for labels, _ in found["elasticsearch_jvm_uptime_seconds"]}
+            assert members == {node.name}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap import config, paths, verify
+from bootstrap import config, paths, verify, whose_machines
 from bootstrap.cli import verify as command
 from bootstrap.errors import ExitStatus, UsageError, VerifyError
 from bootstrap.model import Cluster
@@ -178,6 +178,7 @@ def test_json(
 ) -> None:
     verdict = Verdict("small", (Check("base", "agent-1", "Is well", why),), (), 0.1, "small")
     monkeypatch.setattr(verify, "verify", lambda *_args, **_kwargs: verdict)
+    monkeypatch.setattr(whose_machines, "refuse", lambda _cluster: None)  # machines of that name may run here
     args = SimpleNamespace(env="small", role=[], node=[])
     assert command.run(args, Report(as_json=True)) == status
     assert '"Is well"' in capsys.readouterr().out

@@ -114,43 +114,55 @@ CASES: dict[str, tuple[Series, Series]] = {
         },
     ),
     "ElasticsearchRed": (
-        {'elasticsearch_cluster_status{colour="red"}': "1x120"},
-        {'elasticsearch_cluster_status{colour="red"}': "0x120"},
+        {'elasticsearch_cluster_health_status{color="red"}': "1x120"},
+        {'elasticsearch_cluster_health_status{color="red"}': "0x120"},
     ),
     "ElasticsearchYellow": (
-        {'elasticsearch_cluster_status{colour="yellow"}': "1x120"},
-        {'elasticsearch_cluster_status{colour="yellow"}': "0x120"},
+        {'elasticsearch_cluster_health_status{color="yellow"}': "1x120"},
+        {'elasticsearch_cluster_health_status{color="yellow"}': "0x120"},
     ),
-    "ElasticsearchSplit": ({"elasticsearch_number_of_nodes": "1x120"}, {"elasticsearch_number_of_nodes": "3x120"}),
+    "ElasticsearchSplit": (
+        {"elasticsearch_cluster_health_number_of_nodes": "1x120"},
+        {"elasticsearch_cluster_health_number_of_nodes": "3x120"},
+    ),
     "ElasticsearchDiskFull": (
-        {"elasticsearch_disk_available_bytes": "9x120", "elasticsearch_disk_size_bytes": "100x120"},
-        {"elasticsearch_disk_available_bytes": "11x120", "elasticsearch_disk_size_bytes": "100x120"},
+        {
+            "elasticsearch_filesystem_data_available_bytes": "9x120",
+            "elasticsearch_filesystem_data_size_bytes": "100x120",
+        },
+        {
+            "elasticsearch_filesystem_data_available_bytes": "11x120",
+            "elasticsearch_filesystem_data_size_bytes": "100x120",
+        },
     ),
     "ElasticsearchRefuses": (
-        {"elasticsearch_rejected_writes_total": growing(1)},
-        {"elasticsearch_rejected_writes_total": "4x120"},
+        {'elasticsearch_thread_pool_rejected_count{type="write"}': growing(1)},
+        {'elasticsearch_thread_pool_rejected_count{type="write"}': "4x120"},
     ),
     "ElasticsearchReadOnly": ({"elasticsearch_indices_readonly": "2x120"}, {"elasticsearch_indices_readonly": "0x120"}),
     "ElasticsearchHeapFull": (
-        {"elasticsearch_heap_used_bytes": "95x120", "elasticsearch_heap_max_bytes": "100x120"},
         {
-            "elasticsearch_heap_used_bytes": "95 95 95 40 95 95 95 40 95 40 40x112",
-            "elasticsearch_heap_max_bytes": "100x122",
+            'elasticsearch_jvm_memory_used_bytes{area="heap"}': "95x120",
+            'elasticsearch_jvm_memory_max_bytes{area="heap"}': "100x120",
+        },
+        {
+            'elasticsearch_jvm_memory_used_bytes{area="heap"}': "95 95 95 40 95 95 95 40 95 40 40x112",
+            'elasticsearch_jvm_memory_max_bytes{area="heap"}': "100x122",
         },
     ),
     "ElasticsearchCollects": (
         {
-            'elasticsearch_gc_seconds_total{collector="old",node="n"}': growing(12),
-            'elasticsearch_gc_seconds_total{collector="young",node="n"}': growing(12),
+            'elasticsearch_jvm_gc_collection_seconds_sum{gc="old",node="n"}': growing(12),
+            'elasticsearch_jvm_gc_collection_seconds_sum{gc="young",node="n"}': growing(12),
         },
         {
-            'elasticsearch_gc_seconds_total{collector="old",node="a"}': growing(12),
-            'elasticsearch_gc_seconds_total{collector="old",node="b"}': growing(12),
+            'elasticsearch_jvm_gc_collection_seconds_sum{gc="old",node="a"}': growing(12),
+            'elasticsearch_jvm_gc_collection_seconds_sum{gc="old",node="b"}': growing(12),
         },
     ),
     "ElasticsearchThrottled": (
-        {"elasticsearch_indexing_throttled": "1x120"},
-        {"elasticsearch_indexing_throttled": "1 0 1 0 0x116"},
+        {"elasticsearch_indices_indexing_is_throttled": "1x120"},
+        {"elasticsearch_indices_indexing_is_throttled": "1 0 1 0 0x116"},
     ),
     "SnapshotOld": (
         {"elasticsearch_snapshot_taken_seconds": "-200000x120"},
@@ -170,6 +182,11 @@ CASES: dict[str, tuple[Series, Series]] = {
 
 # Rules that have a second failure.
 MORE: list[tuple[str, Series, Series]] = [
+    (
+        "PartDown",
+        {f'up{{job="elasticsearch",{NODE}}}': "0x120", f'up{{job="utopia",{NODE}}}': "1x120"},
+        {f'up{{job="elasticsearch",{NODE}}}': "0x120", f'up{{job="utopia",{NODE}}}': "0x120"},  # NodeDown says it
+    ),
     ("LogsWait", {"utopia_log_buffer_full_share": "0.6x120"}, {"utopia_log_buffer_full_share": "0.4x120"}),
 ]
 

@@ -92,31 +92,17 @@ def test_zookeeper() -> None:
         zookeeper.parse(Figures(), "This ZooKeeper instance is not currently serving requests\n")
 
 
-def test_elasticsearch() -> None:
-    health = dict.fromkeys(elasticsearch._HEALTH, 3) | {"status": "yellow"}
-    member = {
-        "jvm": {
-            "mem": {"heap_used_in_bytes": 1, "heap_max_in_bytes": 2},
-            "gc": {
-                "collectors": {"young": {"collection_time_in_millis": 1500}, "old": {"collection_time_in_millis": 0}}
-            },
-        },
-        "fs": {"total": {"total_in_bytes": 10, "available_in_bytes": 4}},
-        "indices": {"docs": {"count": 7}, "indexing": {"index_total": 8}},
-        "thread_pool": {"write": {"rejected": 5}},
-    }
+@pytest.mark.parametrize(
+    ("disk", "closed"),
+    [
+        ({"status": "red", "details": {"indices_with_readonly_block": 2}}, 2),
+        ({"status": "unknown"}, 0),  # no master, nobody knows
+    ],
+)
+def test_indices_that_a_full_disk_closed(disk: dict[str, Any], closed: int) -> None:
     figures = Figures()
-    report = {"indicators": {"disk": {"status": "red", "details": {"indices_with_readonly_block": 2}}}}
-    elasticsearch.parse(figures, health, report, member)
-    found = told(figures)
-    assert found["elasticsearch_cluster_status", "yellow"] == 1
-    assert found["elasticsearch_cluster_status", "red"] == 0
-    assert found["elasticsearch_number_of_nodes", ""] == 3
-    assert found["elasticsearch_rejected_writes_total", ""] == 5
-    assert found["elasticsearch_gc_seconds_total", "young"] == 1.5
-    assert found["elasticsearch_indices_readonly", ""] == 2
-    unknown = {"indicators": {"disk": {"status": "unknown"}}}  # no master, nobody knows
-    elasticsearch.parse(Figures(), health, unknown, member)
+    elasticsearch.parse(figures, {"indicators": {"disk": disk}})
+    assert told(figures)["elasticsearch_indices_readonly", ""] == closed
 
 
 def test_the_newest_whole_snapshot_is_asked_for_once_in_a_while(monkeypatch) -> None:

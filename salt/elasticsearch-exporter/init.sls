@@ -1,0 +1,6 @@
+{%- if 'elasticsearch' in pillar.monitoring.relays %}
+include:
+  - elasticsearch-exporter.install
+  - elasticsearch-exporter.config
+  - elasticsearch-exporter.service
+{%- endif %}
