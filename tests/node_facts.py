@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, str] = {
     "clock": "date +%s.%N",
     # Without --all: a service that is not even loaded does not run, and asking for it too costs three times as much.
     "units": "systemctl show -p Id,ActiveState,UnitFileState,User '*.service' '*.timer'",
+    "our-units": "cd /etc/systemd/system && grep -ls '^# managed by Salt' ./*.service ./*.timer",
     "unit-failed": "systemctl list-units --failed --plain --no-legend --all",
     "listening": "ss -Hltun",
     "packages": r"dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n'",
@@ -121,6 +122,16 @@ class Facts:
     def processes(self, pattern: str) -> list[str]:
         """Users whose process has a command line that matches."""
         return [line.split()[0] for line in self.lines("processes") if re.search(pattern, line.split(None, 2)[2])]
+
+
+def left(facts: Facts, components: Iterable[str], salt: Path) -> list[str]:
+    """Units of ours that are up though they belong to none of these components. `salt`: the tree of states."""
+    homes = {path.name: path.parts[-3] for kind in ("service", "timer") for path in salt.glob(f"*/files/*.{kind}")}
+    ours, wanted = {line.removeprefix("./") for line in facts.lines("our-units")}, set(components)
+    strange = sorted(name for name, component in homes.items() if component not in wanted and name in ours)
+    return [
+        name for name in strange if facts.units.get(name.removesuffix(".service"), {}).get("ActiveState") == "active"
+    ]
 
 
 def not_running(facts: Facts, units: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lab import SPEC, bootstrap, on_node, say
 
+from bootstrap.errors import ExitStatus
 from bootstrap.model import Cluster
 
 pytestmark = pytest.mark.e2e
@@ -53,6 +54,17 @@ def test_verify_and_status_agree_that_all_is_well(local: Cluster) -> None:
     assert bootstrap("verify", "--env", SPEC, "--json").expect().document["failed"] == 0
     run = bootstrap("status", "--env", SPEC, "--json").expect()
     assert run.seconds < 6, "status promises an answer within 3 s of its own"
+
+
+def test_what_a_former_role_left_running_is_told(local: Cluster) -> None:
+    unit = "/etc/systemd/system/alertmanager.service"  # a role of another node
+    text = r"# managed by Salt\n[Service]\nExecStart=/bin/sleep infinity\n"
+    try:
+        on_node("edge-1", f"printf '{text}' > {unit}; systemctl daemon-reload; systemctl start alertmanager")
+        run = bootstrap("verify", "--env", SPEC, "--role", "base", "--node", "edge-1").expect(ExitStatus.VERIFY)
+        assert "no role or provider of this node has alertmanager.service" in run.err
+    finally:
+        on_node("edge-1", f"systemctl stop alertmanager; rm {unit}; systemctl daemon-reload")
 
 
 def test_a_shell_on_a_node_is_one_command_away(local: Cluster) -> None:

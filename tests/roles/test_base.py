@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from node_facts import Facts, Leaks, closed, missing, not_running
+from node_facts import Facts, Leaks, closed, left, missing, not_running
 
 from bootstrap import paths
 from bootstrap.model import BASE_ROLE, Cluster, Node
@@ -43,6 +43,12 @@ def test_no_failed_units(facts: Facts) -> None:
     """systemd has no failed unit"""
     failed = [line.split()[0] for line in facts.lines("unit-failed")]
     assert not failed, f"failed: {', '.join(failed)}"
+
+
+def test_nothing_is_left_of_former_roles(facts: Facts, node: Node, made: Plan) -> None:
+    """Runs no service of a role or provider that it had once"""
+    units = left(facts, made.node_pillar[node.name]["components"], paths.SALT)
+    assert not units, f"no role or provider of this node has {', '.join(units)}; systemctl disable --now ends it"
 
 
 def test_ports(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import node_facts
 import pytest
-from node_facts import Facts, closed, missing, not_running
+from node_facts import Facts, closed, left, missing, not_running
 
+from bootstrap import paths
 from bootstrap.model import Port
 
 ANSWER = """
@@ -25,6 +26,23 @@ UnitFileState=disabled
 Id=docker.service
 ActiveState=failed
 UnitFileState=enabled
+
+Id=haproxy.service
+ActiveState=active
+
+Id=rsyslog.service
+ActiveState=active
+
+Id=zookeeper.service
+ActiveState=inactive
+
+Id=bamboo-reload.timer
+ActiveState=active
+
+%%%% our-units
+./rsyslog.service
+./zookeeper.service
+./bamboo-reload.timer
 
 %%%% listening
 tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*
@@ -52,6 +70,12 @@ def test_units(facts: Facts) -> None:
     assert not_running(facts, ["ssh"]) == []
     assert not_running(facts, ["nginx"]) == ["nginx is not enabled, so it does not come back after a boot"]
     assert not_running(facts, ["docker", "chrony"]) == ["docker is failed", "chrony is not there"]
+
+
+def test_units_of_former_roles(facts: Facts) -> None:
+    """Not the host's own HAProxy, and not what is off."""
+    assert left(facts, ["base"], paths.SALT) == ["bamboo-reload.timer", "rsyslog.service"]
+    assert left(facts, ["base", "rsyslog", "bamboo"], paths.SALT) == []
 
 
 def test_ports(facts: Facts) -> None:
