@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _SEPARATOR = "_|-"
+_UNSEALED = "unsealed"  # of a dry run: no state, but why the node got no seal (salt/_modules/dry_run.py)
 _FOLLOWS = "One or more requisite failed"  # such a state failed only because another one did
 
 
@@ -76,7 +77,12 @@ def not_holding(states: object) -> list[str]:
     if not isinstance(states, Mapping) or not states:
         lines = states if isinstance(states, list) else []
         return [str(line) for line in lines] or ["the dry run gave no answer"]
-    return [_told(key, state) for key, state in states.items() if not _holds(key, state)]
+    return [_told(key, state) for key, state in states.items() if key != _UNSEALED and not _holds(key, state)]
+
+
+def unsealed(states: object) -> str:
+    """Why a node on which every state holds got no seal; "" when it has one, or a state does not hold."""
+    return str(states.get(_UNSEALED, "")) if isinstance(states, Mapping) else ""
 
 
 def _holds(key: str, state: object) -> bool:

@@ -10,14 +10,14 @@ _MOST = 5  # states told of each node
 
 
 def run(context: Context, phase: Phase) -> PhaseResult:
-    """Never a change. A state that would not hold in a second run is a remark: it was applied a moment ago."""
+    """Never a change. What a second run would change is a remark, and which nodes it has to look at in whole."""
     if context.settled or not context.served:
         return PhaseResult()
     found = settled.seal(phase.nodes, context.salt, context.served)
-    return PhaseResult(
-        notes=tuple(
-            f"a second run would not find {node} as it is wanted: {line}"
-            for node, lines in found.items()
-            for line in lines[:_MOST]
-        )
-    )
+    moving = [
+        f"a second run would not find {node} as it is wanted: {line}"
+        for node, lines in found.moving.items()
+        for line in lines[:_MOST]
+    ]
+    unsealed = [f"{node} has no seal, so runs take longer: {why}" for node, why in found.unsealed.items()]
+    return PhaseResult(notes=(*moving, *unsealed))

@@ -11,7 +11,8 @@ def states(sums, token=""):
 
     `sums`: path -> SHA-256 of all files the master serves (module served). A list of lines instead of a mapping says
     why nothing was checked.
-    `token`: stands for these files and the pillar; where all states hold, the node is sealed with it (module seal).
+    `token`: stands for these files and the pillar; where all states hold, the node is sealed with it (module seal),
+    or the key `unsealed` says why it cannot be.
 
     CLI Example: salt '*' dry_run.states '{}'
     """
@@ -26,12 +27,12 @@ def states(sums, token=""):
         if not errors:
             witness.before(high, _ask_of_units_at_once(high, functions))
             found = highstate.state.call_high(high)
-            if _hold(found):
-                witness.seal(token, pillar)
+            unsealed = witness.seal(token, pillar) if token and _hold(found) else ""
     if errors or not isinstance(found, dict):
         return [str(line) for line in errors or found]
     wanted = ("result", "changes", "comment")
-    return {key: {name: state.get(name) for name in wanted} for key, state in found.items()}
+    answer = {key: {name: state.get(name) for name in wanted} for key, state in found.items()}
+    return {**answer, "unsealed": unsealed} if unsealed else answer
 
 
 def _hold(found):

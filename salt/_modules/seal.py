@@ -83,33 +83,48 @@ class Witness:
         self._functions = functions
         self._answers = {}
         self._asking = self._missed = False
-        self._known, self._services, self._paths, self._units = False, set(), {}, {}
+        self._unknown, self._services, self._paths, self._units = set(), set(), {}, {}
         for name in ASKED:
             functions[name]  # loads it
             functions[name] = self._witnessed(name, functions._dict[name])
 
     def before(self, high, units):
         """What these rendered states look at is noted before they do. `units`: what `units.ask` said of theirs."""
-        self._known = all(map(_is_known, _chunks(high)))
+        self._unknown = {f"{chunk[0]}.{chunk[1]}" for chunk in _chunks(high) if not _is_known(chunk)}
         self._services = {given["name"] for module, _, given in _chunks(high) if module == "readiness"}
         self._paths = _stamps(sorted({*_ALWAYS, *_paths_of(high)}))
         self._units = _of_interest(_units_of(high), units)
 
     def seal(self, token, pillar):
-        """Call this only when every state holds. False where something was unknown, or changed meanwhile."""
+        """Call this only when every state holds. "" when the node is sealed, else why it cannot be."""
         Path(__opts__["cachedir"], FILE).unlink(missing_ok=True)
         answers = [[*json.loads(call), digest] for call, digest in self._answers.items()]
-        # A run in which a service was asked past us was not witnessed: this leans on how Salt loads its functions.
-        unseen = self._services - {call[1][0] for call in answers if call[0] == "readiness.probe"}
-        if not token or not self._known or self._missed or unseen or None in self._answers.values():
-            return False
-        if _stamps(self._paths) != self._paths:
-            return False
+        doubt = self._doubt(answers)
+        if not token or doubt:
+            return doubt or "nothing stands for the files and the pillar"
         kept = {"paths": self._paths, "units": self._units, "answers": answers}
         _write({"token": token, "made": time.time(), **kept})
         if pillar != __opts__.get("pillar"):  # what is asked again is asked with what the minion knows by itself
             self._functions["saltutil.refresh_pillar"](wait=False)
-        return True
+        return ""
+
+    def _doubt(self, answers):
+        """Something was unknown, or changed meanwhile; "" otherwise."""
+        if self._unknown:
+            return f"nobody knows what {', '.join(sorted(self._unknown))} look at"
+        if self._missed:
+            return "a question had no answer that can be kept"
+        if twice := sorted({name for name, _args, _kwargs, digest in answers if digest is None}):
+            return f"{', '.join(twice)} gave two answers to one question"
+        # A run in which a service was asked past us was not witnessed: this leans on how Salt loads its functions.
+        if unseen := self._services - {
+            args[0] for name, args, _kwargs, _digest in answers if name == "readiness.probe"
+        }:
+            return f"nobody saw {', '.join(sorted(unseen))} being asked"
+        now = _stamps(self._paths)
+        if moved := [path for path in now if now[path] != self._paths[path]]:
+            return f"{', '.join(moved)} changed meanwhile"
+        return ""
 
     def _witnessed(self, name, ask):
         @functools.wraps(ask)

@@ -18,6 +18,7 @@ UNITS = {
         "StateChangeTimestampMonotonic": "1",
     }
 }
+UNKEPT = "a question had no answer that can be kept"
 READY = {"ready": True, "mode": "follower", "detail": "3 of 3"}
 
 
@@ -44,8 +45,8 @@ class Node:
             "wait for it": {"readiness": [{"name": "zookeeper"}, "wait"]},
         }
 
-    def checked(self, token: str = "t", pillar: Any = None, meanwhile: Any = lambda: None) -> bool:
-        """A dry run in which every state holds."""
+    def checked(self, token: str = "t", pillar: Any = None, meanwhile: Any = lambda: None) -> str:
+        """A dry run in which every state holds: "" when the node is sealed, else why not."""
         witness = self.module.witness(self.functions)
         witness.before(self.high, self.units)
         self.functions["readiness.probe"]("zookeeper")
@@ -75,7 +76,7 @@ def node(load, tmp_path):
 
 
 def test_a_sealed_node_stays_so_while_nothing_moves(node):
-    assert node.checked()
+    assert node.checked() == ""
     assert node.module.intact("t")
     assert node.file.stat().st_mode & 0o777 == 0o600
     assert node.refreshed == 0
@@ -118,7 +119,7 @@ def rewritten(node, **changes):
 
 @pytest.mark.parametrize("happens", BREAKS.values(), ids=BREAKS.keys())
 def test_whatever_a_state_looks_at_breaks_it(node, happens):
-    assert node.checked()
+    assert node.checked() == ""
     happens(node)
     assert node.module.intact("t") is False
 
@@ -134,32 +135,32 @@ UNINTERESTING = {
 
 @pytest.mark.parametrize("happens", UNINTERESTING.values(), ids=UNINTERESTING.keys())
 def test_what_no_state_looks_at_does_not(node, happens):
-    assert node.checked()
+    assert node.checked() == ""
     happens(node)
     assert node.module.intact("t")
 
 
 def test_times_of_a_unit_count_where_a_restart_hangs_on_them(node):
     node.high["mark it"] = {"restart": [{"name": "zookeeper"}, {"files": [str(node.config)]}, "marked"]}
-    assert node.checked()
+    assert node.checked() == ""
     node.units["zookeeper"]["StateChangeTimestampMonotonic"] = "2"
     assert node.module.intact("t") is False
 
 
 @pytest.mark.parametrize("token", ["", "other"])
 def test_other_states_or_another_pillar_are_another_matter(node, token):
-    assert node.checked()
+    assert node.checked() == ""
     assert node.module.intact(token) is False
 
 
 def test_without_a_token_nothing_is_sealed(node):
-    assert node.checked(token="") is False
+    assert node.checked(token="") == "nothing stands for the files and the pillar"
     assert not node.file.exists()
 
 
 def test_what_moved_during_the_run_is_no_ground_for_a_seal(node):
-    assert node.checked()
-    assert node.checked(meanwhile=lambda: written(node)) is False
+    assert node.checked() == ""
+    assert node.checked(meanwhile=lambda: written(node)) == f"{node.config} changed meanwhile"
     assert not node.file.exists()  # nor is the seal of before
 
 
@@ -175,7 +176,8 @@ UNKNOWN = {
 @pytest.mark.parametrize("body", UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_a_state_that_looks_elsewhere_leaves_its_node_without_a_seal(node, body):
     node.high["strange"] = body
-    assert node.checked() is False
+    ((kind, lines),) = body.items()
+    assert node.checked() == f"nobody knows what {kind}.{lines[-1]} look at"
 
 
 @pytest.mark.parametrize(
@@ -187,12 +189,12 @@ def test_a_state_that_looks_elsewhere_leaves_its_node_without_a_seal(node, body)
 )
 def test_what_only_a_change_calls_for_is_no_hindrance(node, body):
     node.high["harmless"] = body
-    assert node.checked()
+    assert node.checked() == ""
 
 
 def test_a_run_that_was_not_witnessed_is_no_ground_for_a_seal(node):
     node.high["wait for another"] = {"readiness": [{"name": "docker"}, "wait"]}
-    assert node.checked() is False
+    assert node.checked() == "nobody saw docker being asked"
 
 
 def test_two_answers_to_one_question_are_no_ground_for_a_seal(node):
@@ -200,7 +202,7 @@ def test_two_answers_to_one_question_are_no_ground_for_a_seal(node):
         node.answers["readiness.probe"] = {**READY, "ready": False}
         node.functions["readiness.probe"]("zookeeper")
 
-    assert node.checked(meanwhile=again) is False
+    assert node.checked(meanwhile=again) == "readiness.probe gave two answers to one question"
 
 
 def test_only_the_outermost_question_is_asked_again(node):
@@ -211,31 +213,31 @@ def test_only_the_outermost_question_is_asked_again(node):
     def may_form():
         node.functions["elasticsearch.may_form"]()
 
-    assert node.checked(meanwhile=may_form)
+    assert node.checked(meanwhile=may_form) == ""
     kept = [answer[0] for answer in json.loads(node.file.read_text())["answers"]]
     assert kept == ["readiness.probe", "elasticsearch.may_form"]
 
 
 def test_a_pillar_that_the_minion_does_not_know_yet_is_made_known(node):
-    assert node.checked(pillar={"node": 2})
+    assert node.checked(pillar={"node": 2}) == ""
     assert node.refreshed == 1
 
 
 def test_no_answer_itself_is_kept(node):
     node.answers["znode.acl"] = [[31, "digest", "user:NOBODYS-BUSINESS"]]
-    assert node.checked(meanwhile=lambda: node.functions["znode.acl"]("/mesos"))
+    assert node.checked(meanwhile=lambda: node.functions["znode.acl"]("/mesos")) == ""
     assert "BUSINESS" not in node.file.read_text()
 
 
 def test_a_question_that_fails_breaks_the_seal(node):
-    assert node.checked()
+    assert node.checked() == ""
     node.functions["readiness.probe"] = lambda _name: SimpleNamespace()
     assert node.module.intact("t") is False
 
 
 def test_an_answer_that_cannot_be_kept_leaves_the_node_without_a_seal(node):
     node.answers["znode.acl"] = [(31, b"digest")]
-    assert node.checked(meanwhile=lambda: node.functions["znode.acl"]("/mesos")) is False
+    assert node.checked(meanwhile=lambda: node.functions["znode.acl"]("/mesos")) == UNKEPT
 
 
 def test_a_question_that_failed_leaves_the_node_without_a_seal(node):
@@ -247,4 +249,4 @@ def test_a_question_that_failed_leaves_the_node_without_a_seal(node):
         raise OSError("down")
 
     node.functions["znode.exists"] = down
-    assert node.checked(meanwhile=fails) is False
+    assert node.checked(meanwhile=fails) == UNKEPT
