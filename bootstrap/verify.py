@@ -213,6 +213,7 @@ def read(junit: Path) -> tuple[list[Check], list[str]]:
 def _command(cluster: Cluster, roles: Iterable[str], nodes: Iterable[str], tests: Path, junit: Path) -> list[str]:
     command = [sys.executable, "-m", "pytest", str(tests), "-q", "--tb=short", "--show-capture=no", "--color=no"]
     command += ["-p", "no:cacheprovider", f"--rootdir={paths.CHECKOUT}", "-c", str(paths.CHECKOUT / "pyproject.toml")]
+    command += ["-p", "no:hypothesispytest"]  # no check needs it, and it takes longer to load than all the rest
     command += [f"--junit-xml={junit}", "-o", "junit_family=xunit1", f"--utopia-env={cluster.path}"]
     command += [f"--utopia-role={role}" for role in roles]
     return command + [f"--utopia-node={node}" for node in nodes]
