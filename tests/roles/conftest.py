@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http
 import json
 import os
 import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +33,10 @@ from testinfra.host import Host
 
 from bootstrap import canary, catalogue, config, drivers, log_index, paths, plan, ssh_config, status
 from bootstrap.catalogue import Entry
-from bootstrap.health.net import Login
+from bootstrap.health.net import Answer, Login, get
 from bootstrap.model import BASE_ROLE, Cluster, Node
 from bootstrap.plan import Plan
+from bootstrap.scraping import EXPORTER_ROLE, SCRAPE_SECRET
 from bootstrap.secrets import Secrets
 
 AT_ONCE = 16  # nodes asked for their facts at the same time
@@ -44,6 +47,7 @@ IN_LIMITS = (
 )
 MASTER_ROLE, AGENT_ROLE = "mesos-master", "mesos-agent"
 SMOKE_SECRET = "mesos-framework"
+FIGURES_SECONDS = 15.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,6 +72,7 @@ class UnderWay:
     smoke: Future[Smoke] | None = None
     containers: Future[dict[str, Any]] | None = None
     songs: Future[dict[str, float]] | None = None
+    figures: Future[dict[str, Any]] | None = None
 
 
 class Selection:
@@ -230,6 +235,7 @@ def under_way(
     sudo_of: Callable[[str], str | None],
     component_settings: Callable[[str], dict[str, Any]],
     artifacts: dict[str, Entry],
+    made: Plan,
 ) -> Iterator[UnderWay]:
     """What takes time begins at once and beside the checks: facts and the hunt on all nodes, tasks on all agents."""
     cluster = selection.cluster
@@ -237,7 +243,7 @@ def under_way(
     chosen = {node.name for role in cluster.roles for node in selection.nodes(role)}
     base = component_settings("base")
     command = node_facts.script(everyone, [*base["sysctl"], *base["sysctl_host"]])
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(6) as pool:
         begun = UnderWay(pool.submit(_at_once, chosen, lambda name: node_facts.gather(hosts(name), name, command)))
         if selection.nodes(BASE_ROLE):
             begun.hunts = pool.submit(_hunt, cluster, chosen, sudo_of)
@@ -245,6 +251,8 @@ def under_way(
             begun.smoke = pool.submit(_smoke, selection, artifacts["task-image"].image or "")
         if selection.nodes(log_index.ROLE):
             begun.songs = pool.submit(_sing, cluster, hosts, artifacts["task-image"].image or "")
+        if nodes := [node for node in selection.nodes(EXPORTER_ROLE) if made.node_pillar[node.name].get("monitoring")]:
+            begun.figures = pool.submit(_figures, cluster, nodes, made)
         agents = {node.name for node in selection.nodes(AGENT_ROLE)}
         if engines := {node.name for node in selection.nodes(ENGINE_ROLE)} - agents:
             in_limits = IN_LIMITS.format(image=artifacts["task-image"].image)
@@ -288,6 +296,12 @@ def songs(under_way: UnderWay) -> dict[str, float]:
 
 
 @pytest.fixture
+def figures(under_way: UnderWay, node: Node) -> Mapping[str, Answer]:
+    """What the node's exporter answered, by path; empty where its provider is asked for nothing."""
+    return _or_raise(under_way.figures.result()[node.name]) if under_way.figures else {}
+
+
+@pytest.fixture
 def smoke(under_way: UnderWay) -> Smoke:
     """How the tasks on the chosen agents ended."""
     assert under_way.smoke
@@ -311,6 +325,28 @@ def _sing(cluster: Cluster, hosts: Callable[[str], Host], image: str) -> dict[st
     if found:
         canary.keep(cluster.env, found)
     return found
+
+
+def _figures(cluster: Cluster, nodes: Sequence[Node], made: Plan) -> dict[str, Any]:
+    login = Login("prometheus", Secrets(cluster.env).value(SCRAPE_SECRET))
+    ca = paths.state_dir(cluster.env) / "ca" / "ca.crt"
+    addresses = {node.name: str(node.address) for node in nodes}
+
+    def of(name: str) -> dict[str, Answer]:
+        told = made.node_pillar[name]["monitoring"]
+
+        def answer(path: str) -> Answer:
+            """Elasticsearch's exporter listens 10 s after its node has come up; until then ours gives a 502."""
+            until = time.monotonic() + FIGURES_SECONDS
+            while True:
+                found = get(addresses[name], told["port"], path, login=login, ca=ca, seconds=FIGURES_SECONDS)
+                if found.status != http.HTTPStatus.BAD_GATEWAY or time.monotonic() > until:
+                    return found
+                time.sleep(0.5)
+
+        return {path: answer(path) for path in ("/metrics", *(f"/{relay}" for relay in told["relays"]))}
+
+    return _at_once(set(addresses), of)
 
 
 def _smoke(selection: Selection, image: str) -> Smoke:
