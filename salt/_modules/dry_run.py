@@ -27,7 +27,7 @@ def states(sums, token=""):
         if not errors:
             witness.before(high, _ask_of_units_at_once(high, functions))
             found = highstate.state.call_high(high)
-            unsealed = witness.seal(token, pillar) if token and _hold(found) else ""
+            unsealed = witness.seal(token, pillar) if _hold(found) else ""
     if errors or not isinstance(found, dict):
         return [str(line) for line in errors or found]
     wanted = ("result", "changes", "comment")

@@ -50,7 +50,7 @@ def application(settings: Settings) -> web.Application:
     app.router.add_get("/healthz", _healthy)
     app.router.add_get("/metrics", _metrics(sources(settings), settings.statistics))
     for name, endpoint in settings.relays.items():
-        app.router.add_get(f"/{name}", _relay(endpoint))
+        app.router.add_get(f"/{name}", _relay(name, endpoint))
     return app
 
 
@@ -125,12 +125,14 @@ def _file(path: Path) -> bytes:
         return b""
 
 
-def _relay(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _relay(name: str, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
         try:
             body = await client.get(endpoint)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return web.Response(status=502, text=f"{error or type(error).__name__}\n")
+            why = str(error) or type(error).__name__
+            log.warning("/%s: %s", name, why)
+            return web.Response(status=502, text=f"{why}\n")
         return web.Response(body=body, headers={"Content-Type": _TEXT})
 
     return answer

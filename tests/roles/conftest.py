@@ -340,7 +340,8 @@ def _figures(cluster: Cluster, nodes: Sequence[Node], made: Plan) -> dict[str, A
             until = time.monotonic() + FIGURES_SECONDS
             while True:
                 found = get(addresses[name], told["port"], path, login=login, ca=ca, seconds=FIGURES_SECONDS)
-                if found.status != http.HTTPStatus.BAD_GATEWAY or time.monotonic() > until:
+                comes_late = path == "/elasticsearch" and found.status == http.HTTPStatus.BAD_GATEWAY
+                if not comes_late or time.monotonic() > until:
                     return found
                 time.sleep(0.5)
 
