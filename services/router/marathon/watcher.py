@@ -33,9 +33,12 @@ APP_EVENTS = {
     "instance_health_changed_event": "runSpecId",
     "unhealthy_instance_kill_event": "runSpecId",
 }
+# Marathon sends the headers of a stream before it attaches it (Jetty's EventSourceServlet): what happened between
+# these two is in nobody's event, so both mean a reading.
 ALL_EVENTS = frozenset(
     {
-        *("connected", "api_post_event", "group_change_success", "group_change_failed", "deployment_info"),
+        *("connected", "event_stream_attached", "api_post_event"),
+        *("group_change_success", "group_change_failed", "deployment_info"),
         *("deployment_success", "deployment_failed", "deployment_step_success", "deployment_step_failure"),
         *("scheduler_registered_event", "scheduler_reregistered_event", "unknown_instance_terminated_event"),
     }

@@ -28,13 +28,13 @@ async def get(context: Context, request: web.Request) -> web.StreamResponse:
     types = frozenset(request.query.getall("event_type", []))
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-cache"})
     response.headers.update(request[HEADERS])
-    await response.prepare(request)
     streams = context.metrics.counter("marathon.http.event-streams.attached.counter")
     bytes_sent = context.metrics.counter("marathon.http.event-streams.responses.size.counter.bytes")
     streams.add()
-    subscription = bus.subscribe(types)
+    subscription = bus.subscribe(types)  # before the headers: whoever has them reads the state, then relies on events
     bus.publish("event_stream_attached", remoteAddress=remote)
     try:
+        await response.prepare(request)
         while (text := await _next(subscription)) is not None:
             async with asyncio.timeout(WRITE_SECONDS):
                 await response.write(text)

@@ -170,7 +170,7 @@ class Marathon:
 
     def stop(self) -> None:
         if self._server is not None:
-            for stream in self._streams:
+            for stream in list(self._streams):
                 stream.put(None)
             self._server.shutdown()
             self._server.server_close()
@@ -187,7 +187,7 @@ class Marathon:
 
     def tell(self, event: str, data: dict[str, Any]) -> None:
         text = f"event: {event}\ndata: {json.dumps(data | {'eventType': event})}\n\n".encode()
-        for stream in self._streams:
+        for stream in list(self._streams):
             stream.put(text)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -212,12 +212,12 @@ class Marathon:
 
     def _stream(self, handler: BaseHTTPRequestHandler) -> None:
         stream: queue.Queue[bytes | None] = queue.Queue()
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.end_headers()
+        self._streams.append(stream)  # before the headers: whoever has them reads once and then relies on events
         handler.close_connection = True
-        self._streams.append(stream)
         with contextlib.suppress(OSError):
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/event-stream")
+            handler.end_headers()
             while (text := stream.get()) is not None:
                 handler.wfile.write(text)
                 handler.wfile.flush()

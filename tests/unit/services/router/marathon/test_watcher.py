@@ -90,7 +90,7 @@ def test_events_of_one_application_ask_for_it_alone():
         (Event("deployment_success", "{}"), ["all"]),
         (Event("status_update_event", "no json"), ["all"]),
         (Event("status_update_event", "[]"), ["all"]),
-        (Event("event_stream_attached", "{}"), []),
+        (Event("event_stream_attached", "{}"), ["all"]),
         (Event("framework_message_event", "{}"), []),
     ],
 )
