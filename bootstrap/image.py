@@ -74,7 +74,9 @@ def image_roles(cluster: Cluster) -> list[Role]:
 
 def component_order(roles: Iterable[Role]) -> tuple[str, ...]:
     """Every component of the roles once, in the table's order, `base` first."""
-    names = [component for role in roles for component in role.components]
+    rows = list(roles)
+    present = {role.name for role in rows}
+    names = [component for role in rows for component in role.beside_roles(present).components]
     return tuple(dict.fromkeys(["base", *names]))
 
 

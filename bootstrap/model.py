@@ -6,7 +6,7 @@ what can be derived (quorum, connect strings) is in `plan.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -54,6 +54,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """What a provider adds on those nodes of its role that have `role`, too; a phase of its own. As in a Role."""
+
+    role: str
+    components: tuple[str, ...]
+    restart: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One of the implementations that can fill a role, and what it adds to the row.
 
@@ -65,6 +74,7 @@ class Provider:
     restart: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
+    additions: tuple[Addition, ...] = ()
     lab: bool = False
 
 
@@ -115,6 +125,7 @@ class Role:
     names: tuple[str, ...] = ()
     provider: str = ""
     requires: Requirements = field(default_factory=Requirements)
+    additions: tuple[Addition, ...] = ()
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -136,6 +147,16 @@ class Role:
             restart={**self.restart, **chosen.restart},
             secrets=tuple(dict.fromkeys((*self.secrets, *chosen.secrets))),
             artifacts=tuple(dict.fromkeys((*self.artifacts, *chosen.artifacts))),
+            additions=chosen.additions,
+        )
+
+    def beside_roles(self, names: Collection[str]) -> Role:
+        """The row with what it adds on a node that has the roles `names`."""
+        here = [addition for addition in self.additions if addition.role in names]
+        return replace(
+            self,
+            components=(*self.components, *(name for addition in here for name in addition.components)),
+            restart={**self.restart, **{name: share for addition in here for name, share in addition.restart.items()}},
         )
 
 

@@ -150,6 +150,7 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
             components = (*base, *components) if role.name == ADMIN_ROLE else components
         nodes = tuple(node.name for node in cluster.with_role(role.name))
         phases.append(Phase(role.name, "role", needs or (BASE_ROLE,), nodes, role.name, components))
+        phases += _additions(cluster, role)
     awaited = {need for phase in phases for need in phase.needs}
     last = tuple(phase.name for phase in phases if phase.name not in awaited)
     proofs = [Phase("seal", "seal", last, everyone)]
@@ -157,6 +158,15 @@ def _phases(cluster: Cluster, used: tuple[Role, ...]) -> tuple[Phase, ...]:
         edges = tuple(node.name for node in cluster.with_role(_INGRESS))
         proofs.append(Phase("smoke", "smoke", last, edges))
     return (*phases, *proofs, Phase("verify", "verify", tuple(proof.name for proof in proofs), everyone))
+
+
+def _additions(cluster: Cluster, role: Role) -> Iterator[Phase]:
+    """What the role adds beside others comes after it, on the nodes that have both."""
+    for addition in role.additions:
+        both = tuple(node.name for node in cluster.with_role(role.name) if addition.role in node.roles)
+        if both:
+            name = f"{role.name}+{addition.role}"
+            yield Phase(name, "role", (role.name,), both, role.name, addition.components)
 
 
 def _pillar(cluster: Cluster) -> dict[str, Any]:
@@ -244,7 +254,7 @@ def _units(cluster: Cluster) -> list[str]:
     """The services of the platform: what they write to the journal is shipped with the containers' lines."""
     silent = (_LOGS, _AGGREGATOR)  # a shipper is not told of itself
     shipped = [role for role in _roles_in_use(cluster) if role.name not in silent]
-    services = {service for role in shipped for service in role.restart}
+    services = {service for role in shipped for service in role.beside_roles(cluster.roles).restart}
     return [f"{service}.service" for service in sorted({*services, *_OWN_UNITS})]
 
 
@@ -299,7 +309,7 @@ def _node(node: Node) -> dict[str, Any]:
 def _of_roles(used: tuple[Role, ...], names: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
     """Components in the order of the phases, and secrets, of a node with these roles."""
     roles = [role for role in used if role.name in names or role.name == BASE_ROLE]
-    components = _once(component for role in roles for component in role.components)
+    components = _once(component for role in roles for component in role.beside_roles(names).components)
     return list(components), _once(secret for role in roles for secret in role.secrets)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bootstrap.checks.fields import Fields
 from bootstrap.checks.finding import Finding, Keys, unknown
-from bootstrap.model import ADMIN_ROLE, BASE_ROLE, CALLERS, Page, Port, Provider, Requirements, Role
+from bootstrap.model import ADMIN_ROLE, BASE_ROLE, CALLERS, Addition, Page, Port, Provider, Requirements, Role
 
 _ROW = (
     "summary",
@@ -28,7 +28,7 @@ _ROW = (
     "requires",
     "providers",
 )
-_PROVIDER = ("components", "restart", "secrets", "artifacts", "lab")
+_PROVIDER = ("components", "restart", "secrets", "artifacts", "with", "lab")
 _REQUIRES = ("memory", "disk", "data", "run", "modules", "map_count", "open_files", "swap")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp)")
@@ -50,22 +50,37 @@ def check(file: str, roles: Mapping[str, Role], has_component: Callable[[str], b
         if needed not in roles:
             yield Finding(file, ("roles",), None, f"there is no role {needed}", f"add the row {needed}")
     for name, role in roles.items():
-        known = [other for other in roles if other != name]
-        for key in ("needs", "after", "beside"):
-            for other in getattr(role, key):
-                if other not in roles:
-                    yield unknown(file, ("roles", name, key), other, known, kind="role")
+        for keys, other in _others(role):
+            if other not in roles:
+                yield unknown(file, keys, other, [row for row in roles if row != name], kind="role")
         for port, callers in role.callers.items():
             for other in callers:
                 if other not in roles and other not in CALLERS:
                     yield unknown(file, ("roles", name, "callers", port), other, [*CALLERS, *roles], kind="caller")
-        homes: list[tuple[Keys, tuple[str, ...]]] = [(("roles", name, "components"), role.components)]
-        homes += [(("roles", name, "providers", p.name, "components"), p.components) for p in role.providers]
-        for keys, component in ((keys, component) for keys, found in homes for component in found):
+        for keys, component in _components(role):
             if not has_component(component):
                 text = f"there is no folder salt/{component}"
                 yield Finding(file, keys, component, text, "correct the name, or add the folder")
     yield from _cycles(file, roles)
+
+
+def _others(role: Role) -> Iterator[tuple[Keys, str]]:
+    """Every other role that the row names, but for callers, and where it does."""
+    for key in ("needs", "after", "beside"):
+        yield from ((("roles", role.name, key), other) for other in getattr(role, key))
+    for provider in role.providers:
+        keys = ("roles", role.name, "providers", provider.name, "with")
+        yield from ((keys, addition.role) for addition in provider.additions)
+
+
+def _components(role: Role) -> Iterator[tuple[Keys, str]]:
+    """Every component that the row names, and where it does."""
+    yield from ((("roles", role.name, "components"), component) for component in role.components)
+    for provider in role.providers:
+        keys = ("roles", role.name, "providers", provider.name)
+        yield from (((*keys, "components"), component) for component in provider.components)
+        for addition in provider.additions:
+            yield from (((*keys, "with", addition.role, "components"), component) for component in addition.components)
 
 
 def _cycles(file: str, roles: Mapping[str, Role]) -> Iterator[Finding]:
@@ -152,8 +167,19 @@ def _providers(fields: Fields) -> Iterator[Provider]:
             restart=dict(_restart(own)),
             secrets=own.texts("secrets"),
             artifacts=own.texts("artifacts"),
+            additions=tuple(_additions(own)),
             lab=own.flag("lab"),
         )
+
+
+def _additions(fields: Fields) -> Iterator[Addition]:
+    for role, raw in fields.section("with").items():
+        own = Fields(fields.file, (*fields.keys, "with", role), raw, fields.findings)
+        own.only("components", "restart")
+        components = own.texts("components")
+        if not components:
+            own.add("components", None, f"adds nothing beside {role}", "add components: [...]")
+        yield Addition(role, components, dict(_restart(own)))
 
 
 def _counts(fields: Fields) -> Iterator[int]:

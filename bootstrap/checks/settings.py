@@ -79,7 +79,8 @@ def _homes(draft: Draft) -> dict[str, list[tuple[Role, str]]]:
         for component in role.components:
             homes.setdefault(component, []).append((role, ""))
         for provider in role.providers:
-            for component in provider.components:
+            added = (component for addition in provider.additions for component in addition.components)
+            for component in (*provider.components, *added):
                 homes.setdefault(component, []).append((role, provider.name))
     return homes
 

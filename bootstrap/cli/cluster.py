@@ -77,7 +77,7 @@ def _print(plan: Plan, outcome: Outcome, report: Report) -> None:
 
 def services(cluster: Cluster) -> list[str]:
     """The services that are restarted node by node."""
-    return [service for role in cluster.roles.values() for service in role.restart]
+    return [service for role in cluster.roles.values() for service in role.beside_roles(cluster.roles).restart]
 
 
 def _names(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def _converged(context: Context, phase: Phase) -> PhaseResult:
     for start in range(0, len(phase.nodes), NODES_PER_JOB):
         returns |= _apply(context, phase, phase.nodes[start : start + NODES_PER_JOB], phase.components)
     changes = {node: result.changes for node, result in returns.items()}
-    for service, at_once in role.restart.items():
+    for service, at_once in role.beside_roles(context.cluster.roles).restart.items():
         marked = [node for node in phase.nodes if service in returns[node].pending]
         for node, count in _roll(context, phase, service, marked, at_once).items():
             changes[node] += count

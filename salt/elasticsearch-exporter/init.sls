@@ -1,6 +1,4 @@
-{%- if 'elasticsearch' in pillar.monitoring.relays %}
 include:
   - elasticsearch-exporter.install
   - elasticsearch-exporter.config
   - elasticsearch-exporter.service
-{%- endif %}

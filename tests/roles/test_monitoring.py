@@ -51,8 +51,7 @@ def asked(cluster: Cluster) -> bool:
 
 def test_units(facts: Facts, node: Node, cluster: Cluster) -> None:
     """Its services run, now and after a boot"""
-    elsewhere = () if "elasticsearch" in node.roles else ("elasticsearch-exporter",)
-    wrong = not_running(facts, [name for name in cluster.roles[ROLE].restart if name not in elsewhere])
+    wrong = not_running(facts, list(cluster.roles[ROLE].beside_roles(node.roles).restart))
     assert not wrong, "; ".join(wrong)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import config, mirror, paths, plan
+from bootstrap.cli.cluster import services
 
 ENVIRONMENTS = sorted(path.parent.name for path in (paths.PILLAR / "env").glob("*/cluster.yaml"))
 EXPENSIVE = {"creates", "onlyif", "unless"}  # Salt loads all its modules for them (salt/_states/once.py)
@@ -28,16 +29,12 @@ def test_every_node_of_every_environment_compiles(rendered):
     assert {node: answer["errors"] for node, answer in rendered.items() if answer["errors"]} == {}
 
 
-ONLY_BESIDE = {"elasticsearch-exporter": "elasticsearch"}  # where that role is not, it has no states
-
-
 def test_every_component_of_a_node_has_states(rendered):
     for env in ENVIRONMENTS:
         for node in config.load(env).nodes:
             found = {chunk["__sls__"].split(".")[0] for chunk in rendered[f"{env}/{node.name}"]["chunks"]}
             roles = [config.load(env).roles[role] for role in ("base", *node.roles)]
-            wanted = {component for role in roles for component in role.components}
-            assert found == {name for name in wanted if ONLY_BESIDE.get(name, "base") in ("base", *node.roles)}
+            assert found == {name for role in roles for name in role.beside_roles(node.roles).components}
 
 
 def test_every_sls_of_the_tree_was_rendered(rendered):
@@ -91,7 +88,7 @@ def test_no_state_makes_salt_load_everything(rendered):
 
 
 def test_a_clustered_service_is_never_restarted_by_a_change(rendered):
-    rolled = {service for env in ENVIRONMENTS for role in config.load(env).roles.values() for service in role.restart}
+    rolled = {service for env in ENVIRONMENTS for service in services(config.load(env))}
     assert rolled
     for _, chunk in all_chunks(rendered):
         if chunk["state"] == "service" and chunk["name"] in rolled:
@@ -103,11 +100,8 @@ def test_every_rolled_service_can_be_marked_asked_and_restarted(rendered):
     for node in cluster.nodes:
         answer = rendered[f"local/{node.name}"]
         for role in (cluster.roles[name] for name in node.roles):
-            for service in role.restart:
+            for service in role.beside_roles(node.roles).restart:
                 named = [c for c in answer["chunks"] if service in (c["name"], c.get("unit"))]
-                if ONLY_BESIDE.get(service, role.name) not in node.roles:
-                    assert named == []
-                    continue
                 calls = {(c["state"], c["fun"]) for c in named}
                 assert {("restart", "marked"), ("restart", "pending"), ("readiness", "wait")} <= calls
                 steps = [(c["state"], c["fun"]) for c in answer["extra"][f"{service}.restart"]]
@@ -180,7 +174,8 @@ def test_rendered_files_say_where_to_edit_them(rendered):
 
 def test_role_table_names_components_and_probes_that_exist():
     source = (paths.SALT / "_modules" / "readiness.py").read_text(encoding="utf-8")
-    for role in config.load("local").roles.values():
+    roles = config.load("local").roles
+    for role in (row.beside_roles(roles) for row in roles.values()):
         assert all((paths.SALT / name / "init.sls").exists() for name in role.components), role.name
         if role.probe:
             assert f'"{role.probe}": _' in source, role.name

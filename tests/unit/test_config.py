@@ -407,7 +407,8 @@ def test_validate_as_json(capsys, file):
 def test_services_that_are_rolled_have_a_restart_and_a_probe(tmp_path, monkeypatch):
     monkeypatch.setenv("UTOPIA_STATE_DIR", str(tmp_path))
     probes = (paths.SALT / "_modules/readiness.py").read_text(encoding="utf-8")
-    for role in config.load("local").roles.values():
+    roles = config.load("local").roles
+    for role in (row.beside_roles(roles) for row in roles.values()):
         if role.probe:
             assert f'"{role.probe}":' in probes, f"no readiness probe {role.probe}"
         for service in role.restart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from bootstrap import config, paths, plan
 from bootstrap.checks import marathon_flags
-from bootstrap.model import Provider, Role
+from bootstrap.model import Addition, Provider, Role
 
 ROW = Role(
     "marathon",
@@ -57,6 +58,29 @@ def test_a_row_with_what_its_provider_adds() -> None:
     assert filled.restart == {"first": "1", "ours": "1"}
     assert filled.secrets == ("a", "c")
     assert filled.artifacts == ("x", "wheels")
+
+
+def test_a_row_with_what_it_adds_beside_another_role() -> None:
+    added = (Addition("docker", ("shim",), {"shim": "10%"}), Addition("logs", ("tap",), {}))
+    row = replace(ROW, providers=(Provider("ours", ("services",), {"ours": "1"}, additions=added),)).filled_by("ours")
+    assert (row.components, row.restart) == (("common", "services"), {"first": "1", "ours": "1"})
+    beside = row.beside_roles(("marathon", "docker"))
+    assert beside.components == ("common", "services", "shim")
+    assert beside.restart == {"first": "1", "ours": "1", "shim": "10%"}
+    assert row.beside_roles(("docker", "logs")).components == ("common", "services", "shim", "tap")
+    assert row.filled_by("another").beside_roles(("docker",)).components == ("common", "services")
+
+
+def test_what_is_added_beside_another_role_is_a_phase_on_the_nodes_that_have_both(made) -> None:
+    checked = made("local")
+    phases = {phase.name: phase for phase in plan.make(checked.cluster).phases}
+    added = phases["monitoring+elasticsearch"]
+    assert (added.kind, added.role, added.needs) == ("role", "monitoring", ("monitoring",))
+    assert (added.components, added.nodes) == (("elasticsearch-exporter",), ("control-1", "control-2", "control-3"))
+    assert "elasticsearch-exporter" not in phases["monitoring"].components
+    assert added.name in phases["verify"].needs or added.name in phases["seal"].needs
+    having = {node for node in ("admin-1", "control-1", "edge-1") if added.components[0] in components(checked, node)}
+    assert having == {"control-1"}
 
 
 def components(checked, node: str) -> list[str]:
