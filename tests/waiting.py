@@ -9,10 +9,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], seconds: float, what: str) -> T:
-    """The first true value of `condition`; fails with `what` after so many seconds."""
+def eventually(condition: Callable[[], T], seconds: float, what: str | Callable[[], str]) -> T:
+    """The first true value of `condition`; fails with `what` after so many seconds (a function is asked then)."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"after {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"after {seconds:g} s: {what() if callable(what) else what}"
         time.sleep(0.1)
     return value

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.e2e
 IMAGE = "utopia/task:1"
 PER_AGENT, LINES = 3, 3334
 BURST = 100  # lines between two short pauses: a case lasts a few seconds
+ROTATED_AT = "200k"  # of some 450 kB that a container writes: twice, and Docker keeps three files
 FOUND_SECONDS = 300.0
 OUTAGE_SECONDS = 60
 STOP_SECONDS = 150  # of a member: its unit gives it 120
@@ -91,11 +92,12 @@ def run() -> Iterator[Callable[..., Container]]:
 
 @pytest.fixture
 def writers(agents: Sequence[str], run: Callable[..., Container]) -> list[Container]:
-    """Six containers on both agents, which have just begun to write."""
+    """Six containers on both agents, which have just begun to write. Their files are rotated meanwhile."""
 
     def begin(node: str) -> Container:
         name = f"{node}-{secrets.token_hex(4)}"
-        return run(node, _WRITER.format(lines=LINES, name=name, burst=BURST), "-e MARATHON_APP_ID=/e2e/writer")
+        command = _WRITER.format(lines=LINES, name=name, burst=BURST)
+        return run(node, command, f"-e MARATHON_APP_ID=/e2e/writer --log-opt max-size={ROTATED_AT}")
 
     nodes = [node for node in agents for _ in range(PER_AGENT if len(agents) > 1 else 2 * PER_AGENT)]
     with ThreadPoolExecutor(len(nodes)) as pool:

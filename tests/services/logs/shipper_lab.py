@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -166,6 +167,9 @@ class Shipper:
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(command, env=env, cwd=self.buffer, stdout=log, stderr=log)
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self._running[name].send_signal(number)
+
     def kill(self, name: str) -> None:
         if process := self._running.pop(name, None):
             process.send_signal(signal.SIGKILL)
@@ -184,6 +188,22 @@ class Shipper:
         with self.log.open("a") as log:
             log.write("".join(rows))
         self._written += count
+
+    def rotate(self) -> None:
+        """As Docker does with `max-file: 3`."""
+        first, second = Path(f"{self.log}.1"), Path(f"{self.log}.2")
+        if first.exists():
+            first.replace(second)
+        self.log.replace(first)
+        self.log.touch()
+
+    def has_open(self) -> bool:
+        """Whether rsyslog has every file of the container open, under whichever name."""
+        held = set()
+        for descriptor in Path(f"/proc/{self._running['rsyslog'].pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                held.add(descriptor.stat().st_ino)
+        return {path.stat().st_ino for path in self.log.parent.iterdir()} <= held
 
     @property
     def written(self) -> int:
