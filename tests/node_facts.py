@@ -19,6 +19,8 @@ from typing import Any
 from bootstrap import sudo_password
 from bootstrap.model import Port
 
+SECONDS = 30.0  # for one question to a service: making an index took more than five on a computer of seven machines
+
 _MARK = "%%%%"
 
 # Section -> command. A section whose command fails or is not there is empty, and its check fails.

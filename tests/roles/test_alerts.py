@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from node_facts import Facts, closed, not_running
+from node_facts import SECONDS, Facts, closed, not_running
 
 from bootstrap import paths
 from bootstrap.health.net import Login, get
@@ -17,7 +17,6 @@ from bootstrap.plan import Plan
 from bootstrap.secrets import Secrets
 
 ROLE = "alerts"
-SECONDS = 15.0
 FIRST_ANSWERS = 60.0  # after its start every target has been asked at least once
 PORTS = ("prometheus", "alertmanager")
 

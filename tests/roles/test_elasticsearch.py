@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_facts import Facts, closed, not_running, not_somebodys
+from node_facts import SECONDS, Facts, closed, not_running, not_somebodys
 
 from bootstrap import paths
 from bootstrap.health import elasticsearch
@@ -19,7 +19,6 @@ from bootstrap.model import Cluster, Node
 from bootstrap.secrets import Secrets
 
 ROLE = "elasticsearch"
-SECONDS = 30.0  # one request; making an index on a computer that is busy with seven machines took more than five
 INDEX = "applogs-proof"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
-from node_facts import Facts, closed, missing, not_running, not_somebodys
+from node_facts import SECONDS, Facts, closed, missing, not_running, not_somebodys
 
 from bootstrap import paths
 from bootstrap.health import ingress, marathon
@@ -26,7 +26,6 @@ from bootstrap.smoke.marathon import Marathon
 from bootstrap.smoke.proof import Proof
 
 ROLE = "ingress"
-SECONDS = 5.0
 NOBODY = "nobody-has-this-name.invalid"
 
 

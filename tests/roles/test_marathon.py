@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
-from node_facts import Facts, closed, not_running, not_somebodys
+from node_facts import SECONDS, Facts, closed, not_running, not_somebodys
 
 from bootstrap.health import marathon, mesos
 from bootstrap.health.marathon import Instance
@@ -19,7 +19,6 @@ from bootstrap.plan import Plan
 from bootstrap.secrets import Secrets
 
 ROLE = "marathon"
-SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")

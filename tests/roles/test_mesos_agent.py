@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mesos_smoke import Smoke
-from node_facts import Facts, closed, not_running
+from node_facts import SECONDS, Facts, closed, not_running
 
 from bootstrap.catalogue import Entry
 from bootstrap.health import mesos
@@ -16,7 +16,6 @@ from bootstrap.health.net import Login, get
 from bootstrap.model import Cluster, Node
 
 ROLE = "mesos-agent"
-SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from node_facts import Facts, closed, not_running
+from node_facts import SECONDS, Facts, closed, not_running
 
 from bootstrap.catalogue import Entry
 from bootstrap.health import mesos
@@ -16,7 +16,6 @@ from bootstrap.model import Cluster, Node
 from bootstrap.plan import Plan
 
 ROLE = "mesos-master"
-SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")

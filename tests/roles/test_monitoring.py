@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_facts import Facts, closed, not_running
+from node_facts import SECONDS, Facts, closed, not_running
 from prometheus_client.parser import text_string_to_metric_families
 
 from bootstrap import paths
@@ -17,7 +17,6 @@ from bootstrap.plan import Plan
 from bootstrap.scraping import SCRAPE_SECRET
 
 ROLE = "monitoring"
-SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 from kazoo.security import make_digest_acl
-from node_facts import Facts, closed, missing, not_running
+from node_facts import SECONDS, Facts, closed, missing, not_running
 
 from bootstrap.health import zookeeper
 from bootstrap.health.net import ask
@@ -20,7 +20,6 @@ from bootstrap.plan import Plan
 from bootstrap.secrets import Secrets
 
 ROLE = "zookeeper"
-SECONDS = 5.0
 USER = "mesos"  # whose password is the secret zookeeper-mesos
 
 
