@@ -261,6 +261,8 @@ class MesosClient:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
+        if self._closing.is_set():
+            return  # whoever still read has lost the connection under its hands (aiohttp: RuntimeError)
         for result in results:
             if isinstance(result, Exception):
                 raise result

@@ -12,7 +12,7 @@ import pytest
 from mesos_simulator import MesosSimulator
 from simulated_agent import SimulatedAgent
 
-from services.scheduler.mesos import framework
+from services.scheduler.mesos import events, framework
 from services.scheduler.mesos.client import FrameworkGoneError, MesosClient, MesosError
 from services.scheduler.mesos.detector import ListDetector
 from services.scheduler.settings import Settings
@@ -218,6 +218,27 @@ def test_the_second_scheduler_of_a_framework_ends_the_first() -> None:
             for subscriber in (first, second):
                 await subscriber.client.close()
             await other
+
+    asyncio.run(run())
+
+
+def test_it_may_be_closed_while_it_is_busy_with_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads on from a connection that is gone then; `subscribed` sees that `run` ends well."""
+    decode = events.decode
+
+    async def run() -> None:
+        busy = asyncio.Event()
+
+        async with MesosSimulator(heartbeat_seconds=0.05) as mesos, subscribed(mesos.address) as subscriber:
+
+            async def decode_until_closed(*arguments: Any) -> Any:
+                busy.set()
+                while subscriber.client._session is not None and not subscriber.client._session.closed:
+                    await asyncio.sleep(0)
+                return await decode(*arguments)
+
+            monkeypatch.setattr(events, "decode", decode_until_closed)
+            await busy.wait()
 
     asyncio.run(run())
 
