@@ -13,6 +13,7 @@ pytestmark = pytest.mark.services
 
 SECONDS = 30.0
 EARLIER = 300  # lines that were shipped before
+LONG = 300  # lines: a file so long that its beginning is not read again when the shipper starts
 
 
 @pytest.fixture
@@ -66,12 +67,12 @@ def test_while_it_hung(running: Shipper, index: Index) -> None:
 def test_what_was_read_is_not_read_again_under_another_name(running: Shipper, index: Index) -> None:
     """Nor after a kill. But for the first file that is pushed out by the next one, and what is rotated meanwhile."""
     for _ in range(6):
-        running.write(200)
+        running.write(LONG)
         drained(running, index)
         running.rotate()
         eventually(running.has_open, SECONDS, "the new file is not read")
     rotated = running.written
-    running.write(100)
+    running.write(LONG)
     whole(running, index)
     given = given_of(index, rotated)
     assert set(given) <= {1, 2}
@@ -105,3 +106,21 @@ def test_killed_again_and_again_while_files_are_rotated(running: Shipper, index:
             running.rotate()
         running.start_rsyslog()
         whole(running, index)
+
+
+def test_the_beginning_of_a_file_is_read_again(shipper: Shipper, index: Index) -> None:
+    """What the shipper notes there may be ahead of its buffer; further on it is not read again."""
+    index.start()
+    shipper.start()
+    shipper.write(10)
+    drained(shipper, index)
+    shipper.kill("rsyslog")
+    shipper.start_rsyslog()
+    eventually(lambda: set(index.given.values()) == {2}, SECONDS, lambda: f"{index.given}\n{shipper.said()}")
+    shipper.write(EARLIER)
+    drained(shipper, index)
+    shipper.kill("rsyslog")
+    shipper.start_rsyslog()
+    shipper.write(1)
+    whole(shipper, index)
+    assert given_of(index, 10) == [2] * 10
