@@ -107,7 +107,8 @@ class SshLab:
             with contextlib.suppress(OSError):
                 while data := target.recv(65536):
                     channel.sendall(data)
-            channel.close()
+            with contextlib.suppress(EOFError):  # the client has left, and its channels with it
+                channel.close()
 
     @staticmethod
     def _copy_socket(receive, target: socket.socket) -> None:
