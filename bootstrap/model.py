@@ -104,7 +104,8 @@ class Role:
     `callers`: port -> who connects to it. `counts`: allowed numbers of nodes, () = any. `restart`:
     service -> how many of its nodes may restart at once ("1", "10%"). `secrets`: names a node of this role
     receives. `artifacts`: names of the files its nodes take from the artifact server. `names`: what the certificate
-    of a node is valid for, () = it gets none. In a cluster `provider` has been chosen, and what it adds is in the row.
+    of a node is valid for, () = it gets none. `additions`: what it adds beside other roles. In a cluster `provider` has
+    been chosen, and what it adds is in the row.
     """
 
     name: str

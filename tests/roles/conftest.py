@@ -47,7 +47,7 @@ IN_LIMITS = (
 )
 MASTER_ROLE, AGENT_ROLE = "mesos-master", "mesos-agent"
 SMOKE_SECRET = "mesos-framework"
-FIGURES_SECONDS = 30.0
+FIGURES_SECONDS = node_facts.SECONDS
 PART_DOWN = re.compile(rb"^utopia_part_up\{.*\} 0(\.0)?$", re.M)
 
 
